@@ -1,0 +1,136 @@
+"""What can go wrong in the engine.
+
+EngineError
+├── yours: the plan, the message or the metadata is wrong
+│   ├── IllegalMessageError (ValueError)        a message that makes no sense here: save without create, a second
+open_run │   ├── UnknownCommandError (LookupError)       a Msg whose command is not in the table
+│   ├── UnsupportedVerbError (TypeError)        the object lacks the method that the message needs
+│   ├── PlanTypeError (TypeError)               neither a Plan nor a generator of messages
+│   ├── DocumentError (ValueError)              a document that event-model's schema refuses
+│   ├── CollectError (ValueError)               asset documents that do not continue what the run holds
+│   └── NotInPlanError                          an operation awaited where no plan runs
+├── theirs: a device, a subscriber, a disk
+│   ├── OperationFailedError                    a device failed an operation; `__cause__` is its own error
+│   ├── OperationTimeoutError (TimeoutError)    an operation or the clean-up took longer than it may
+│   ├── SubscriberFailedError                   a critical subscriber raised; `__cause__` is its own error
+│   ├── JournalError (OSError)                  the journal cannot be written or read
+│   └── EngineLockedError                       another engine holds the directory
+└── state: the engine is not where the call needs it
+    ├── EngineBusyError                         a plan runs already
+    ├── EngineClosedError                       the engine was closed
+    ├── WrongLoopError                          the engine lives on another event loop
+    ├── PlanStoppedError                        RE.stop() ended the plan
+    └── PlanAbortedError                        RE.abort() ended the plan
+
+An `Interruption` is no error of the tree: it is how a stop or an abort travels through a plan, and a BaseException
+so that a plan's `except Exception` does not swallow it.
+"""
+
+from typing import Literal
+
+ExitStatus = Literal["success", "abort", "fail"]
+
+
+class EngineError(Exception):
+    """Root of everything the engine raises."""
+
+
+class IllegalMessageError(EngineError, ValueError):
+    """A message that makes no sense at this place of the plan."""
+
+
+class UnknownCommandError(EngineError, LookupError):
+    """A message whose command the engine does not know."""
+
+
+class UnsupportedVerbError(EngineError, TypeError):
+    """The object of a message lacks the method that its command needs."""
+
+
+class PlanTypeError(EngineError, TypeError):
+    """Something that is not a plan was handed over as one."""
+
+
+class DocumentError(EngineError, ValueError):
+    """A document that event-model's schema refuses, or that cannot be written as JSON."""
+
+
+class CollectError(EngineError, ValueError):
+    """Asset documents that do not continue what the run holds already."""
+
+
+class NotInPlanError(EngineError):
+    """An operation was awaited where no plan runs."""
+
+
+class OperationFailedError(EngineError):
+    """A device failed an operation; `__cause__` is the device's own error."""
+
+
+class OperationTimeoutError(EngineError, TimeoutError):
+    """An operation, or the clean-up after a plan, took longer than it may."""
+
+
+class SubscriberFailedError(EngineError):
+    """A critical subscriber raised; `__cause__` is its own error."""
+
+
+class JournalError(EngineError, OSError):
+    """The journal cannot be written or read."""
+
+
+class EngineLockedError(EngineError):
+    """Another engine holds the data directory."""
+
+
+class EngineBusyError(EngineError):
+    """A plan runs in this engine already."""
+
+
+class EngineClosedError(EngineError):
+    """The engine was closed."""
+
+
+class WrongLoopError(EngineError):
+    """The engine lives on another event loop than the caller."""
+
+
+class PlanStoppedError(EngineError):
+    """The plan was ended by a stop request: its runs are closed as successful."""
+
+
+class PlanAbortedError(EngineError):
+    """The plan was ended by an abort request: its runs are closed as aborted."""
+
+
+class Interruption(BaseException):
+    """A request to end the plan, raised at its pending operation and at the next one of every branch.
+
+    Attributes:
+        reason: Why, in the words of whoever asked.
+        exit_status: What the stop documents of open runs will say.
+    """
+
+    exit_status: ExitStatus = "abort"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def to_error(self) -> EngineError:
+        """Give the error that the caller of the engine gets."""
+        return PlanAbortedError(f"the plan was aborted: {self.reason or 'no reason given'}")
+
+
+class RequestAbort(Interruption):
+    """End the plan now; its runs have failed to finish."""
+
+
+class RequestStop(Interruption):
+    """End the plan now; what it has taken so far is good."""
+
+    exit_status: ExitStatus = "success"
+
+    def to_error(self) -> EngineError:
+        """Give the error that the caller of the engine gets."""
+        return PlanStoppedError(f"the plan was stopped: {self.reason or 'no reason given'}")

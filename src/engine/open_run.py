@@ -1,0 +1,211 @@
+"""A run that is open: its streams, and every document that goes into it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..stream_resource.errors import StreamResourceError
+from . import documents
+from .assets import AssetPacker
+from .bundle import AssetDocument, Bundle
+from .documents import Document
+from .errors import DocumentError, ExitStatus, IllegalMessageError
+from .operation import name_of, together
+from .run import Run
+from .stream import Description, Stream
+
+if TYPE_CHECKING:
+    from .branch import Branch
+    from .execution import Execution
+    from .monitor import Monitor
+
+Emit = Callable[[str, Document], None]
+
+
+class OpenRun:
+    """A run between its start and its stop document.
+
+    Attributes:
+        uid: Of the run.
+        handle: What the plan's author reads the run with.
+        streams: By name.
+        monitors: By device.
+        extra: Keys that the stop document will have besides event-model's own.
+    """
+
+    def __init__(self, execution: "Execution", key: Hashable | None, metadata: Mapping[str, Any]) -> None:
+        self.key = key
+        self.streams: dict[str, Stream] = {}
+        self.monitors: dict[Any, Monitor] = {}
+        self.extra: dict[str, Any] = {}
+        self._execution = execution
+        self._descriptions: dict[Any, Description] = {}
+        self._declaring: dict[str, asyncio.Lock] = {}
+        self._packer = AssetPacker()
+        start = documents.start(metadata)
+        self.uid: str = start["uid"]
+        self.handle = Run(self.uid)
+        self.emit("start", start)
+
+    def emit(self, name: str, doc: Document) -> None:
+        """Put a document into the run's handle and the journal, if it is one that can follow those before it.
+
+        Raises:
+            DocumentError: event-model's schema refuses it, or it contradicts an earlier one.
+        """
+        payload = documents.encode(name, doc)
+        try:
+            self.handle.index.apply(name, doc)
+        except StreamResourceError as error:
+            raise DocumentError(str(error)) from error
+        self._execution.engine.emit(name, doc, payload=payload)
+
+    # Describing.
+
+    async def _describe(self, branch: "Branch", device: Any, *, collect: bool) -> Description:
+        known = self._descriptions.get(device)
+        if known is None:
+            keys, configuration = await together(
+                [self._data_keys(branch, device, collect=collect), self._configuration(branch, device)]
+            )
+            known = self._descriptions[device] = Description(keys, configuration)
+        return known
+
+    async def _data_keys(self, branch: "Branch", device: Any, *, collect: bool) -> Mapping[str, Any]:
+        verb = "describe_collect" if collect and hasattr(device, "describe_collect") else "describe"
+        return await self._execution.value(branch, verb, device)
+
+    async def _configuration(self, branch: "Branch", device: Any) -> Document:
+        if not hasattr(device, "describe_configuration"):
+            return {"data": {}, "timestamps": {}, "data_keys": {}}
+        value = self._execution.value
+        data_keys = await value(branch, "describe_configuration", device)
+        readings = await value(branch, "read_configuration", device)
+        return {
+            "data": {key: reading["value"] for key, reading in readings.items()},
+            "timestamps": {key: reading["timestamp"] for key, reading in readings.items()},
+            "data_keys": data_keys,
+        }
+
+    async def declare(self, branch: "Branch", name: str, devices: Sequence[Any], *, collect: bool) -> Stream:
+        """Describe the devices and emit the descriptor of stream `name`, unless it is known already.
+
+        Raises:
+            IllegalMessageError: The stream is known, and made of other devices.
+        """
+        async with self._declaring.setdefault(name, asyncio.Lock()):
+            stream = self.streams.get(name)
+            if stream is None:
+                found = await self._describe_all(branch, devices, collect=collect)
+                stream = self.streams[name] = Stream(name, self.uid, found)
+                self.emit("descriptor", stream.descriptor)
+        if set(stream.devices) != set(devices):
+            expected, seen = _names(stream.devices), _names(devices)
+            msg = f"stream {name!r} is made of {expected}, seen {seen}; give other devices a stream of their own"
+            raise IllegalMessageError(msg)
+        return stream
+
+    async def _describe_all(self, branch: "Branch", devices: Sequence[Any], *, collect: bool) -> dict[Any, Description]:
+        found = await together([self._describe(branch, device, collect=collect) for device in devices])
+        return dict(zip(devices, found, strict=True))
+
+    async def configured(self, branch: "Branch", device: Any) -> None:
+        """Take note that `device` was configured: every stream of it gets a new descriptor."""
+        self._descriptions.pop(device, None)
+        for stream in self.streams.values():
+            if device in stream.devices:
+                old = stream.devices[device]
+                stream.devices[device] = Description(old.data_keys, await self._configuration(branch, device))
+                self.emit("descriptor", stream.describe())
+
+    # Events.
+
+    async def save(self, branch: "Branch", bundle: Bundle) -> None:
+        """Make an event of a bundle, and number it; an empty bundle makes none.
+
+        Raises:
+            DocumentError: What was read is not what the descriptor announces.
+        """
+        if not bundle.devices:
+            return
+        stream = self.streams.get(bundle.stream)
+        if stream is None or set(stream.devices) != set(bundle.devices):
+            stream = await self.declare(branch, bundle.stream, bundle.devices, collect=False)
+        seq_num = stream.last_seq_num + 1
+        self.pack(stream, bundle.assets, single=True)
+        self.event(stream, bundle.readings)
+        for key in stream.external_keys:
+            stream.next_seq_num[key] = seq_num + 1
+
+    def event(self, stream: Stream, readings: Mapping[str, Mapping[str, Any]], at: float | None = None) -> None:
+        """Emit the next event of a stream.
+
+        Raises:
+            DocumentError: The keys are not those of the descriptor.
+        """
+        if set(readings) != stream.event_keys:
+            lacks, extra = sorted(stream.event_keys - readings.keys()), sorted(readings.keys() - stream.event_keys)
+            msg = f"stream {stream.name!r}: what was read is not what was described: {lacks} lack, {extra} are new"
+            raise DocumentError(msg)
+        doc = documents.event(
+            stream.descriptor["uid"],
+            seq_num=stream.last_seq_num + 1,
+            data={key: reading["value"] for key, reading in readings.items()},
+            timestamps={key: reading["timestamp"] for key, reading in readings.items()},
+            filled=stream.filled,
+        )
+        doc["time"] = time.time() if at is None else at
+        self.emit("event", doc)
+        stream.last_seq_num += 1
+
+    def pack(
+        self, stream: Stream | None, assets: Sequence[AssetDocument], *, single: bool = False
+    ) -> list[AssetDocument]:
+        """Fill in what devices leave to the engine in their asset documents, check them, and emit them in order.
+
+        Args:
+            stream: What they belong to.
+            assets: As devices give them.
+            single: They belong to one event: each stream_datum must have one frame.
+
+        Raises:
+            CollectError: They do not go on where the run's earlier ones ended.
+        """
+        packed: list[AssetDocument] = []
+        for name, doc in assets:
+            filled = self._packer.fill(self.uid, stream, name, doc, single=single)
+            if filled is not None:
+                self.emit(name, filled)
+                packed.append((name, filled))
+        if stream is not None and not single:
+            self._packer.level(stream)
+        return packed
+
+    # The end.
+
+    async def stop_monitors(self) -> None:
+        """Subscribe to nothing any more."""
+        for monitor in list(self.monitors.values()):
+            monitor.close()
+        self.monitors.clear()
+
+    async def close(self, *, exit_status: ExitStatus, reason: str, extra: Mapping[str, Any] | None = None) -> None:
+        """Emit the stop document.
+
+        Raises:
+            DocumentError: An extra key takes the place of one of event-model's.
+        """
+        await self.stop_monitors()
+        num_events = {name: stream.last_seq_num for name, stream in self.streams.items()}
+        extra = {**self.extra, **(extra or {})}
+        taken = extra.keys() & {"uid", "time", "run_start", "num_events"}
+        if taken:
+            msg = f"close_run cannot take {sorted(taken)}: the engine writes these itself"
+            raise DocumentError(msg)
+        doc = documents.stop(self.uid, exit_status=exit_status, reason=reason, num_events=num_events, extra=extra)
+        self.emit("stop", doc)
+
+
+def _names(devices: Any) -> list[str]:
+    return sorted(name_of(device) for device in devices)

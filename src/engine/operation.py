@@ -1,0 +1,194 @@
+"""Operations in flight, and who waits for them.
+
+Theory of operation. A device answers `set`, `trigger` and the like with a Status. The plan never awaits that Status
+itself: it waits on a future that the engine owns (`Pending.outcome`), which the Status completes. So a stop or an
+    abort can fail what the plan waits for at once,
+without cancelling a task of the plan and without cancelling the device's own work, which is then stopped by the
+device's `stop`. Coroutine verbs (`read`, `locate`) run in a task of the engine for the same reason; that task is
+cancelled when its waiter is failed.
+
+    device Status ──done──► future ──► plan's await        normal
+    abort ──RequestAbort──► future ──► plan's await        interrupted; the late Status finds the future done and is
+    ignored
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from typing import Any, TypeVar
+
+from .branch import Branch
+from .errors import Interruption, OperationFailedError
+
+T = TypeVar("T")
+
+Watcher = Callable[..., None]
+
+
+def name_of(obj: Any) -> str:
+    """Name a device for a message to the user."""
+    return str(getattr(obj, "name", "") or repr(obj))
+
+
+def failure(verb: str, obj: Any, cause: BaseException | None) -> OperationFailedError:
+    """Make the error that says which operation `cause` has failed."""
+    reason = f"{type(cause).__name__}: {cause}" if cause is not None else "its Status says so, without a reason"
+    error = OperationFailedError(f"{verb} of {name_of(obj)} failed: {reason}")
+    error.__cause__ = cause
+    return error
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines at once and give their values in order.
+
+    The first failure, in time, cancels the others and is raised as it is: one failure reads better than a group of one.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failures:
+        first: BaseException = failures.exceptions[0]
+        raise first from first.__cause__
+    return [task.result() for task in tasks]
+
+
+class Pending:
+    """The futures that plans wait on; a stop or an abort fails them all."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[Any], Branch] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def result(self, branch: Branch, task: asyncio.Task[Any]) -> Any:
+        """Wait for a task that performs a coroutine verb; cancelled or interrupted, the task is cancelled too."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task.add_done_callback(lambda _: None if future.done() else future.set_result(None))
+        try:
+            await self.until(branch, future)
+        except BaseException:
+            task.cancel()
+            raise
+        return task.result()
+
+    async def until(self, branch: Branch, future: asyncio.Future[None]) -> None:
+        """Wait for a future of the engine's.
+
+        Raises:
+            Interruption: The plan is to end.
+        """
+        self._waiting[future] = branch
+        try:
+            await future
+        finally:
+            del self._waiting[future]
+
+    def fail_all(self, interruption: Interruption) -> int:
+        """Raise `interruption` at every operation that is waited for.
+
+        Gives at how many of them the plan really waits: the Status of a device verb may be awaited by nobody.
+        """
+        waiting = [(future, branch) for future, branch in self._waiting.items() if not future.done()]
+        for future, branch in waiting:
+            branch.tell()
+            future.set_exception(interruption)
+        return sum(branch.is_awaited for _, branch in waiting)
+
+
+class Operation:
+    """A device's Status as the plan gets it: awaitable, and with the methods of bluesky's Status protocol.
+
+    Awaiting it gives None when the device has done what was asked.
+
+    Raises:
+        OperationFailedError: When awaited: the device failed; `__cause__` is its own error.
+    """
+
+    __slots__ = ("_branch", "_status", "_thread", "_waiters", "claimed", "obj", "verb")
+
+    def __init__(self, branch: Branch, status: Any, *, verb: str, obj: Any) -> None:
+        self._branch = branch
+        self._status = status
+        self._thread = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self.verb = verb
+        self.obj = obj
+        self.claimed = False
+
+    def __repr__(self) -> str:
+        state = "failed" if self.failed else "done" if self.done else "in flight"
+        return f"<{self.verb} of {name_of(self.obj)}: {state}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether the device has ended, well or not."""
+        return bool(self._status.done)
+
+    @property
+    def success(self) -> bool:
+        """Whether the device has ended well."""
+        return bool(self._status.success)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the device has ended, and not well."""
+        return self.done and not self.success
+
+    def exception(self, timeout: float | None = 0.0) -> BaseException | None:
+        """Give the device's own error, or None."""
+        return self._status.exception(timeout)
+
+    def add_callback(self, callback: Callable[[Any], None]) -> None:
+        """Have `callback(self)` called when the device has ended."""
+
+        def called(_: object) -> None:
+            callback(self)
+
+        self._status.add_callback(called)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have `watcher` called with the progress, if the device reports any."""
+        watch = getattr(self._status, "watch", None)
+        if watch is not None:
+            watch(watcher)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._settle().__await__()
+
+    async def _settle(self) -> None:
+        self.claimed = True
+        if not self._status.done:
+            await self._ended()
+        if not self._status.success:
+            raise failure(self.verb, self.obj, self._status.exception())
+
+    async def _ended(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(future)
+        self._follow()
+        try:
+            await self._branch.execution.pending.until(self._branch, future)
+        finally:
+            self._waiters.discard(future)
+
+    def _follow(self) -> None:
+        """Have the status call back: once, however often it is waited for with a timeout."""
+        if self._thread:
+            return
+        loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+        def called(_: object) -> None:
+            # ophyd's statuses call back from threads of their own.
+            if threading.get_ident() == self._thread:
+                self._finish()
+            else:
+                loop.call_soon_threadsafe(self._finish)
+
+        self._status.add_callback(called)
+
+    def _finish(self) -> None:
+        for future in self._waiters:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,50 @@
+"""The handle of a run: its documents so far, and its data; the same while it runs and afterwards."""
+
+from ..stream_resource.reader import RunReader, StreamReader
+from ..stream_resource.runindex import RunIndex
+from .documents import Document
+from .errors import ExitStatus
+
+
+class Run:
+    """A run, from its documents.
+
+    Example:
+        `run["primary"]["motor"]` is a column of the events; `run["primary"]["cam"][0]` is a frame, read from its file.
+
+    Attributes:
+        uid: Of the run.
+        index: The reducer over its documents.
+    """
+
+    def __init__(self, uid: str) -> None:
+        self.uid = uid
+        self.index = RunIndex()
+
+    @property
+    def start(self) -> Document | None:
+        """The start document."""
+        return self.index.start
+
+    @property
+    def stop(self) -> Document | None:
+        """The stop document; None while the run is open."""
+        return self.index.stop
+
+    @property
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; None while it is open."""
+        return None if self.stop is None else self.stop["exit_status"]
+
+    def __getitem__(self, stream: str) -> StreamReader:
+        """Give a stream: `[key]` of it is a column of its events, or the frames of an external key.
+
+        Raises:
+            UnknownKeyError: The run has no such stream.
+        """
+        return RunReader(self.index)[stream]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.uid[:8]}: {self.exit_status or 'open'}; streams {', '.join(self.index.streams) or 'none yet'}>"
+        )

@@ -1,0 +1,230 @@
+"""The messages that make documents: runs, events, and what flyers and detectors have written."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from .branch import Branch
+from .bundle import AssetDocument, Bundle
+from .documents import Document
+from .errors import IllegalMessageError, UnsupportedVerbError
+from .execution import Execution
+from .messages import Msg, MsgLike
+from .monitor import Monitor
+from .open_run import OpenRun
+from .operation import Operation, failure, name_of, together
+from .stream import Stream
+
+
+def _run(execution: Execution, msg: MsgLike) -> OpenRun:
+    run = execution.runs.get(msg.run)
+    if run is None:
+        which = "" if msg.run is None else f" with the key {msg.run!r}"
+        text = f"{msg.command}: no run{which} is open; send open_run first (`async with run(): ...`)"
+        raise IllegalMessageError(text)
+    return run
+
+
+async def open_run(execution: Execution, _branch: Branch, msg: MsgLike) -> str:
+    """Open a run; gives its uid. The keyword arguments are metadata."""
+    if msg.run in execution.runs:
+        which = "" if msg.run is None else f" with the key {msg.run!r}"
+        text = f"open_run: a run{which} is open already; close it, or give this one another key"
+        raise IllegalMessageError(text)
+    metadata = execution.engine.metadata_of(execution, msg.kwargs)
+    run = execution.runs[msg.run] = OpenRun(execution, msg.run, metadata)
+    execution.uids.append(run.uid)
+    execution.engine.opened(run.handle)
+    await execution.engine.room()
+    return run.uid
+
+
+async def close_run(execution: Execution, branch: Branch, msg: MsgLike) -> str:
+    """Close a run; gives its uid. Keyword arguments besides exit_status and reason become keys of the stop document."""
+    run = _run(execution, msg)
+    extra = dict(msg.kwargs)
+    status = extra.pop("exit_status", None) or "success"
+    reason = extra.pop("reason", None) or ""
+    await run.close(exit_status=status, reason=reason, extra=extra)
+    del execution.runs[msg.run]
+    branch.bundles.pop(msg.run, None)
+    return run.uid
+
+
+def add_to_stop(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
+    """Keep keyword arguments for the stop document, however and by whomever the run will be closed."""
+    _run(execution, msg).extra.update(msg.kwargs)
+
+
+async def declare_stream(execution: Execution, branch: Branch, msg: MsgLike) -> Document:
+    """Announce a stream before its data; gives its descriptor."""
+    run = _run(execution, msg)
+    devices = list(dict.fromkeys(msg.args))
+    stream = await run.declare(branch, msg.kwargs["name"], devices, collect=bool(msg.kwargs.get("collect", False)))
+    return stream.descriptor
+
+
+def create(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Begin to bundle an event."""
+    _run(execution, msg)
+    if msg.run in branch.bundles:
+        text = f"create: an event of stream {branch.bundles[msg.run].stream!r} is open here; save or drop it first"
+        raise IllegalMessageError(text)
+    name = msg.kwargs["name"] if "name" in msg.kwargs else next(iter(msg.args), "primary")
+    branch.bundles[msg.run] = Bundle(name)
+
+
+def _bundle(branch: Branch, msg: MsgLike) -> Bundle:
+    bundle = branch.bundles.pop(msg.run, None)
+    if bundle is None:
+        text = f"{msg.command}: no event is open here; send create first"
+        raise IllegalMessageError(text)
+    return bundle
+
+
+async def read(execution: Execution, branch: Branch, msg: MsgLike) -> Mapping[str, Any]:
+    """Read a device; between create and save, into the event."""
+    reading = _checked(msg.obj, await execution.value(branch, "read", msg.obj, *msg.args, **msg.kwargs))
+    bundle = branch.bundles.get(msg.run)
+    if bundle is not None:
+        bundle.add(msg.obj, reading)
+        bundle.assets.extend(await _assets(execution, branch, msg.obj, None))
+    return reading
+
+
+def _checked(device: Any, reading: Any) -> Mapping[str, Any]:
+    if reading is None:
+        text = f"read of {name_of(device)} gave None; expected a dict of readings"
+        raise UnsupportedVerbError(text)
+    return reading
+
+
+async def save(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Make the open bundle an event."""
+    await _run(execution, msg).save(branch, _bundle(branch, msg))
+    await execution.engine.room()
+
+
+def drop(_execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Forget the open bundle."""
+    _bundle(branch, msg)
+
+
+async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -> Document:
+    """Take a point, atomically: trigger all devices, read all in parallel, make one event of it if a run is open."""
+    (devices,) = msg.args
+    triggered = [device for device in devices if hasattr(device, "trigger")]
+    operations = [execution.begin(branch, Msg("trigger", device), {}) for device in triggered]
+    waiting = [operation for operation in operations if not operation.done]
+    for operation in operations:
+        if operation.done:
+            await operation
+    if waiting:
+        await together([_settle(operation) for operation in waiting])
+    readings = await _read_all(execution, branch, devices)
+    run = execution.runs.get(msg.run)
+    if run is not None:
+        bundle = Bundle(msg.kwargs.get("name", "primary"))
+        for device, reading in readings.items():
+            bundle.add(device, reading)
+            bundle.assets.extend(await _assets(execution, branch, device, None))
+        await run.save(branch, bundle)
+        await execution.engine.room()
+    return {key: value for reading in readings.values() for key, value in reading.items()}
+
+
+async def _settle(operation: Operation) -> None:
+    await operation
+
+
+async def _read_all(execution: Execution, branch: Branch, devices: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
+    readings = await execution.values(branch, "read", devices)
+    return {device: _checked(device, reading) for device, reading in zip(devices, readings, strict=True)}
+
+
+async def _assets(execution: Execution, branch: Branch, device: Any, index: int | None) -> list[AssetDocument]:
+    """Ask a device for the documents of what it has written."""
+    if not hasattr(device, "collect_asset_docs"):
+        return []
+    name = f"collect_asset_docs of {name_of(device)}"
+    return await execution.apart(branch, _asset_docs(execution, device, index), name=name)
+
+
+async def _asset_docs(execution: Execution, device: Any, index: int | None) -> list[AssetDocument]:
+    given = execution.act("collect_asset_docs", device, *(() if index is None else (index,)))
+    try:
+        return [item async for item in _iterated(given)]
+    except Exception as error:  # boundary: whatever a device raises is named after its operation
+        raise failure("collect_asset_docs", device, error) from error
+
+
+async def _iterated(items: Iterable[Any] | AsyncIterator[Any]) -> AsyncIterator[Any]:
+    if hasattr(items, "__aiter__"):
+        async for item in cast(AsyncIterator[Any], items):
+            yield item
+    else:
+        for item in cast(Iterable[Any], items):
+            yield item
+
+
+async def collect(execution: Execution, branch: Branch, msg: MsgLike) -> list[AssetDocument]:
+    """Emit what flyers and detectors have written since the last time; gives these documents.
+
+    Several devices of one stream are collected up to the frame that all of them have (the least `get_index`).
+    """
+    run = _run(execution, msg)
+    devices = (msg.obj, *msg.args)
+    stream = _stream(run, msg)
+    index = await _common_index(execution, branch, devices)
+    assets = [item for device in devices for item in await _assets(execution, branch, device, index)]
+    packed = run.pack(stream, assets)
+    for device in devices:
+        if hasattr(device, "collect") and stream is not None:
+            await _collect_events(run, stream, device)
+    await execution.engine.room()
+    return packed
+
+
+def _stream(run: OpenRun, msg: MsgLike) -> Stream | None:
+    name: str | None = msg.kwargs.get("name")
+    if name is None:
+        return next(iter(run.streams.values())) if len(run.streams) == 1 else None
+    stream = run.streams.get(name)
+    if stream is None:
+        text = f"collect: stream {name!r} was not declared (declared: {sorted(run.streams)}); send declare_stream first"
+        raise IllegalMessageError(text)
+    return stream
+
+
+async def _common_index(execution: Execution, branch: Branch, devices: Sequence[Any]) -> int | None:
+    counting = [device for device in devices if hasattr(device, "get_index")]
+    if not counting:
+        return None
+    return min(await execution.values(branch, "get_index", counting))
+
+
+async def _collect_events(run: OpenRun, stream: Stream, device: Any) -> None:
+    async for partial in _iterated(device.collect()):
+        data, timestamps = partial["data"], partial["timestamps"]
+        readings = {key: {"value": value, "timestamp": timestamps[key]} for key, value in data.items()}
+        run.event(stream, readings, at=partial["time"])
+
+
+async def monitor(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Make an event of every change of a device, in a stream of its own."""
+    run = _run(execution, msg)
+    if msg.obj in run.monitors:
+        text = f"{name_of(msg.obj)} is monitored already in this run"
+        raise IllegalMessageError(text)
+    name = msg.kwargs.get("name") or f"{name_of(msg.obj)}_monitor"
+    stream = await run.declare(branch, name, [msg.obj], collect=False)
+    opened = run.monitors[msg.obj] = Monitor(run, stream, msg.obj)
+    opened.open()
+
+
+def unmonitor(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
+    """Monitor a device no more."""
+    opened = _run(execution, msg).monitors.pop(msg.obj, None)
+    if opened is None:
+        text = f"{name_of(msg.obj)} is not monitored in this run"
+        raise IllegalMessageError(text)
+    opened.close()

@@ -1,0 +1,397 @@
+"""The run engine: runs plans, owns every task they start, and gets their documents onto disk and to subscribers."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast, overload
+
+import orjson
+
+from ..task_owner import TaskOwner, TaskStatistics
+from . import default
+from .commands import COMMANDS, Command
+from .dispatch import Middleware, dispatch
+from .documents import Document
+from .errors import EngineBusyError, EngineClosedError, RequestAbort, WrongLoopError
+from .execution import Execution
+from .generator_plans import as_messages, drive, plan_name_of, plan_type_of
+from .handle import Handle
+from .interrupts import InterruptHandler
+from .journal import Journal, JournalStatistics
+from .journal_cursor import JournalCursor
+from .messages import MsgLike
+from .plan import Plan
+from .preserve import DirectoryLock, PersistentMetadata
+from .run import Run
+from .subscribers import Policy, Subscriber, SubscriberStatistics, Subscription, Where
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+DRAIN_TIME = 10.0
+"""Seconds that closing gives to subscribers that are behind."""
+
+ScanIds = Callable[[Mapping[str, Any]], int]
+
+
+def _next_scan_id(md: Mapping[str, Any]) -> int:
+    """Count on from the last scan_id, as bluesky does; the first is 1."""
+    return int(md.get("scan_id", 0)) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatistics:
+    """What an engine has to do.
+
+    Attributes:
+        tasks: Of the engine itself.
+        journal: Where the journal is.
+        subscribers: How each keeps up.
+        running: The name of the plan that runs, or None.
+    """
+
+    tasks: TaskStatistics
+    journal: JournalStatistics
+    subscribers: tuple[SubscriberStatistics, ...]
+    running: str | None
+
+
+class RunEngine:
+    """Runs plans: `value = await RE(plan)`.
+
+    Args:
+        data_dir: Where the journal, the metadata and the lock are kept; made if it does not exist. None keeps them
+            in a temporary directory that closing removes.
+        md: Metadata of every run, added to what is kept in the directory.
+        scan_id_source: Gives the next scan_id from the metadata; by default one more than the last.
+        durable: Whether a document counts as committed only when it is fsynced.
+
+    Attributes:
+        data_dir: As above.
+        journal: What every document goes to first.
+        md: Metadata of every run, kept on disk with the last scan_id.
+        middleware: What every message passes, outermost first: `async def middleware(msg, call)`. May be changed at
+            any time.
+        commands: The verb table.
+        last: The newest run.
+        cleanup_time: Seconds that a plan's `finally` has after a stop or an abort.
+        grace_time: Seconds that a plan has to end when its task was cancelled, before the rest goes on without it.
+        device_stop_time: Seconds that a device has to stop.
+
+    Raises:
+        EngineLockedError: Another engine holds the directory.
+        JournalError: The journal there cannot be opened.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | Path | None = None,
+        *,
+        md: Mapping[str, Any] | None = None,
+        scan_id_source: ScanIds = _next_scan_id,
+        durable: bool = False,
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="wingbeat-") if data_dir is None else None
+        self.data_dir = Path(self._temporary.name if self._temporary else data_dir or ".").resolve()
+        self._lock = DirectoryLock(self.data_dir)
+        try:
+            self.md = PersistentMetadata(self.data_dir / "md.json")
+            self.md.update(md or {})
+            self.journal = Journal(self.data_dir / "journal", durable=durable)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.middleware: list[Middleware] = []
+        self.commands: dict[str, Command] = dict(COMMANDS)
+        self.last: Run | None = None
+        self.cleanup_time = 30.0
+        self.grace_time = 1.0
+        self.device_stop_time = 10.0
+        self._scan_id_source = scan_id_source
+        self._owner = TaskOwner("RunEngine")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._execution: Execution | None = None
+        self._handle: Handle[Any] | None = None
+        self._subscriptions: dict[int, Subscription] = {}
+        self._ending: list[Subscription] = []
+        self._unstarted: list[Subscription] = []
+        self._tokens = 0
+        self._closed = False
+        if self.journal.lost:
+            log.warning("%d runs were cut off and are closed as lost: %s", len(self.journal.lost), self.journal.lost)
+        default.offer(self)
+
+    # Running plans.
+
+    @overload
+    def __call__(self, plan: Plan[T], /, **md: Any) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def __call__(self, plan: Iterable[Any], /, **md: Any) -> Coroutine[Any, Any, Any]: ...
+
+    def __call__(self, plan: Any, /, **md: Any) -> Coroutine[Any, Any, Any]:
+        """Run a plan and give its value; `md` goes into the start document of every run that it opens.
+
+        Its stop documents are journaled then, and critical subscribers have seen them. A cancelled await aborts the
+        plan and waits until all is tidied up.
+
+        Raises:
+            EngineBusyError: A plan runs already. Inside a plan, `await` the other plan itself.
+            PlanAbortedError: `abort` ended it. PlanStoppedError: `stop` did.
+        """
+        return self._call(plan, md)
+
+    async def _call(self, plan: Any, md: dict[str, Any]) -> Any:
+        handle = self.start(plan, **md)
+        try:
+            return await handle
+        except asyncio.CancelledError:
+            if not handle.done:
+                await handle.abort("whoever awaited it was cancelled")
+            raise
+
+    @overload
+    def start(self, plan: Plan[T], /, **md: Any) -> Handle[T]: ...
+
+    @overload
+    def start(self, plan: Iterable[Any], /, **md: Any) -> Handle[Any]: ...
+
+    def start(self, plan: Any, /, **md: Any) -> Handle[Any]:
+        """Start a plan and do not wait for it.
+
+        Raises:
+            EngineBusyError: A plan runs already.
+            PlanTypeError: That is no plan.
+        """
+        self._ready()
+        if self._execution is not None:
+            running = self._execution.plan_name
+            msg = f"plan {running!r} runs in this engine; inside a plan `await` the other plan, else wait, or abort it"
+            raise EngineBusyError(msg)
+        execution = self._execution_of(plan, md)
+        self._execution = execution
+        task = self._owner.start(self._run(execution), name=f"plan {execution.plan_name}")
+        self._handle = Handle(execution, task)
+        return self._handle
+
+    def _execution_of(self, plan: Any, md: dict[str, Any]) -> Execution:
+        body = cast(Plan[Any], plan).body if isinstance(plan, Plan) else _driver(as_messages(plan))
+        return Execution(self, body, plan_name=plan_name_of(plan), plan_type=plan_type_of(plan), md=md)
+
+    async def _run(self, execution: Execution) -> Any:
+        try:
+            with InterruptHandler(self._interrupted):
+                try:
+                    return await execution.run()
+                finally:
+                    await self._settle(execution)
+        finally:
+            self._execution = None
+
+    async def _settle(self, execution: Execution) -> None:
+        """Wait until all is on disk and critical subscribers have seen it."""
+        last = self.journal.next_sequence - 1
+        await self.journal.committed(last)
+        for subscription in [one for one in self._subscriptions.values() if one.critical]:
+            await subscription.settled(last)
+            subscription.check()
+        for token in execution.subscriptions:
+            self.unsubscribe(token)
+
+    def _interrupted(self) -> None:
+        if self._execution is not None:
+            log.warning(
+                "interrupted: plan %s is being ended; once more cuts its clean-up short", self._execution.plan_name
+            )
+            self._execution.interrupt(RequestAbort("interrupted from the keyboard"))
+
+    def _ready(self) -> None:
+        """Settle on the running loop, and start the asynchronous subscribers that came before there was one."""
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self._loop = loop
+        elif self._loop is not loop:
+            msg = "this engine lives on another event loop; use it there, or make one engine per loop"
+            raise WrongLoopError(msg)
+        while self._unstarted:
+            self._unstarted.pop().start(self._owner)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"the engine on {self.data_dir} is closed; make a new one"
+            raise EngineClosedError(msg)
+
+    # Ending plans.
+
+    async def abort(self, reason: str = "") -> None:
+        """End the plan that runs, if any, as aborted; wait until all is tidied up.
+
+        Called again meanwhile, it cuts the clean-up short.
+        """
+        if self._handle is not None and not self._handle.done:
+            await self._handle.abort(reason)
+
+    async def stop(self, reason: str = "") -> None:
+        """End the plan that runs, if any, as successful; wait until all is tidied up."""
+        if self._handle is not None and not self._handle.done:
+            await self._handle.stop(reason)
+
+    @property
+    def running(self) -> str | None:
+        """The name of the plan that runs, or None."""
+        return None if self._execution is None else self._execution.plan_name
+
+    # Documents.
+
+    def emit(self, name: str, doc: Document, *, payload: bytes) -> int:
+        """Put a document, encoded as `payload`, into the journal; give its number. Subscribers get it from there.
+
+        Raises:
+            JournalError: The disk has refused an earlier one.
+            SubscriberFailedError: A critical subscriber has raised.
+        """
+        if name != "stop":
+            for subscription in self._subscriptions.values():
+                subscription.check()
+        return self.journal.append(name, doc, payload=payload)
+
+    async def room(self) -> None:
+        """Wait while too many documents wait for the disk."""
+        if self.journal.full:
+            await self.journal.room()
+
+    def opened(self, run: Run) -> None:
+        """Take note of the handle of a run that has begun."""
+        self.last = run
+
+    def metadata_of(self, execution: Execution, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Put together the metadata of a run: the engine's, the plan's name, what the plan and the caller give."""
+        self.md["scan_id"] = self._scan_id_source(self.md)
+        named = {"plan_type": execution.plan_type, "plan_name": execution.plan_name}
+        return {"versions": _versions(), **self.md, **named, **given, **execution.md}
+
+    # Subscribers.
+
+    def subscribe(
+        self,
+        function: Subscriber,
+        name: Any = "all",
+        *,
+        policy: Policy = "lossless",
+        where: Where = "auto",
+        critical: bool = False,
+    ) -> int:
+        """Have `function(name, doc)` called with every document from now on; give a token to unsubscribe with.
+
+        Args:
+            function: Called in a thread of its own; a coroutine function is awaited in a task of the engine.
+            name: Of the documents that it wants, or "all".
+            policy: What happens when it is slow: `lossless` lets it lag (it reads back from disk), `drop_oldest`
+                leaves out what is more than 1000 documents behind, `conflate` all but the newest.
+            where: `auto`, or `thread` or `task` to say which.
+            critical: A plan ends only when this has seen its documents, and fails if it raises.
+        """
+        self._check_open()
+        document = str(getattr(name, "name", name))
+        subscription = Subscription(self.journal, function, document=document, policy=policy, critical=critical)
+        self._tokens += 1
+        self._subscriptions[self._tokens] = subscription
+        if subscription.in_task(where):
+            self._unstarted.append(subscription)
+            with contextlib.suppress(RuntimeError):  # no loop runs yet: it starts with the first plan
+                self._ready()
+        else:
+            subscription.start_thread()
+        return self._tokens
+
+    def unsubscribe(self, token: int) -> None:
+        """Let a subscriber get what has been emitted so far, and then nothing more."""
+        subscription = self._subscriptions.pop(token, None)
+        if subscription is not None:
+            subscription.end(self.journal.next_sequence)
+            self._ending = [one for one in self._ending if not one.ended]
+            self._ending.append(subscription)
+
+    async def documents(self) -> AsyncGenerator[tuple[str, Document], None]:
+        """Iterate over (name, document) from now on; the iteration ends when the engine is closed."""
+        self._ready()
+        cursor = JournalCursor(self.journal, self.journal.next_sequence)
+        news = self.journal.listen()
+        try:
+            while not (self._closed and cursor.behind <= 0):
+                batch = cursor.next(64) if cursor.in_memory() else await asyncio.to_thread(cursor.next, 64)
+                for record in batch:
+                    yield record.name, orjson.loads(record.payload)
+                if not batch and not self._closed:
+                    await news.wait()
+                    news.clear()
+        finally:
+            self.journal.ignore(news)
+            cursor.close()
+
+    def register_command(self, name: str, command: Command) -> None:
+        """Add a verb, or replace one: `command(execution, branch, msg)`, plain or async."""
+        self.commands[name] = command
+
+    def statistics(self) -> EngineStatistics:
+        """Say what the engine has to do and how its subscribers keep up."""
+        return EngineStatistics(
+            tasks=self._owner.statistics(),
+            journal=self.journal.statistics(),
+            subscribers=tuple(one.statistics() for one in self._subscriptions.values()),
+            running=self.running,
+        )
+
+    # Closing.
+
+    async def aclose(self) -> None:
+        """Abort what runs, let subscribers catch up, write what waits, let go of the directory. May be called again."""
+        if self._closed:
+            return
+        await self.abort("the engine was closed")
+        self._closed = True
+        for token in list(self._subscriptions):
+            self.unsubscribe(token)
+        late = [one.name for one in self._ending if not await one.join(DRAIN_TIME)]
+        if late:
+            log.warning("subscribers %s were still behind after %s s and did not see the end", late, DRAIN_TIME)
+        await self._owner.aclose()
+        await asyncio.to_thread(self.journal.close)
+        self._lock.release()
+        default.withdraw(self)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    async def __aenter__(self) -> Self:
+        self._ready()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<RunEngine on {self.data_dir}: {self.running or 'idle'}>"
+
+
+def _driver(messages: Iterable[MsgLike]) -> Callable[[], Coroutine[Any, Any, Any]]:
+    async def body() -> Any:
+        return await drive(messages, dispatch)
+
+    return body
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in ("wingbeat", "event_model"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+default.make_with(RunEngine)
