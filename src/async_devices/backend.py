@@ -1,0 +1,181 @@
+"""SignalBackend: one PV of one server, whatever the protocol.
+
+Two rules hold for all of them:
+
+- A monitor is shared. The first observer starts it, later ones get the last update at once, the last one to leave ends
+it.
+- Put completion is not success. `put(wait=True)` says that the server has finished with the write, not that it did it:
+whoever
+  writes compares the readback, or the status PV that the device names.
+"""
+
+import weakref
+from abc import ABC, abstractmethod
+from typing import Any, TypeVar
+
+from event_model.documents import DataKey
+
+from .datatypes import Converter, Served, converter_for, datakey
+from .errors import DeviceError, DisconnectedError
+from .observation import DEFAULT_CAPACITY, Observation
+from .protocols import Reading
+
+T = TypeVar("T")
+
+
+class SignalBackend(ABC):
+    """One PV. Subclasses implement the six methods at the end."""
+
+    def __init__(self, source: str, *, datatype: Any) -> None:
+        """Name a PV; nothing happens before `connect`.
+
+        Args:
+            source: Its URI.
+            datatype: What the device declares, None for anything.
+        """
+        self.source = source
+        self.datatype = datatype
+        self._served: Served | None = None
+        self._converter: Converter | None = None
+        self._observers: dict[int, weakref.ref[Observation[Any]]] = {}
+        self._last: Reading[Any] | None = None
+
+    @property
+    def served(self) -> Served:
+        """What the server said when it was connected.
+
+        Raises:
+            DisconnectedError: It is not connected.
+        """
+        if self._served is None:
+            msg = f"{self.source} is not connected: connect its device first"
+            raise DisconnectedError(msg)
+        return self._served
+
+    @property
+    def converter(self) -> Converter:
+        """How values go between the wire and the device."""
+        if self._converter is None:
+            msg = f"{self.source} is not connected: connect its device first"
+            raise DisconnectedError(msg)
+        return self._converter
+
+    def serves(self, served: Served) -> None:
+        """Take what the server says and see that it fits; called by `connect`.
+
+        Raises:
+            DatatypeError: It does not fit the declared datatype.
+        """
+        self._converter = converter_for(self.datatype, served, self.source)
+        self._served = served
+
+    async def put(self, value: Any, *, wait: bool = True, timeout: float | None = None) -> None:
+        """Write `value`.
+
+        Args:
+            value: Of the declared datatype.
+            wait: Until the server has finished with it. Stop, abort and retry writes must not wait.
+            timeout: Seconds to wait; None waits for ever.
+
+        Raises:
+            ValueRefusedError: The PV cannot carry it.
+            PutFailedError: The server refused it.
+            WaitTimeoutError: The server did not finish in time; it may still do.
+            DisconnectedError: The circuit is closed.
+        """
+        await self.put_wire(self.converter.to_wire(value), wait=wait, timeout=timeout)
+
+    async def get(self, *, timeout: float | None = None) -> Any:
+        """The current value."""
+        return (await self.reading(timeout=timeout))["value"]
+
+    async def datakey(self, *, timeout: float | None = None) -> DataKey:
+        """How it is described in a descriptor; asks the server for units, precision and limits again."""
+        served = await self.describe_wire(timeout=timeout)
+        value = await self.get(timeout=timeout) if self.converter.dtype == "array" else None
+        return datakey(self.source, converter=self.converter, served=served, value=value)
+
+    def observe(self, *, readings: bool = False, capacity: int = DEFAULT_CAPACITY) -> Observation[Any]:
+        """An iterator over its values: the current one first, then every change.
+
+        Args:
+            readings: Give Readings instead of values.
+            capacity: Updates that wait for a slow reader before the oldest is dropped.
+        """
+        self.converter  # noqa: B018  # refuse before anything is subscribed
+        convert = _whole if readings else _value
+        observation = Observation[Any](self.source, convert=convert, capacity=capacity)
+        key = id(observation)
+        self._observers[key] = weakref.ref(observation, lambda _: self._leave(key))
+        observation.attached(lambda: self._leave(key))
+        if len(self._observers) == 1:
+            self._last = None
+            self.start_monitor()
+        elif self._last is not None:
+            observation.push(self._last)
+        return observation
+
+    def updated(self, reading: Reading[Any]) -> None:
+        """Pass an update on to all observers; called by the monitor in the loop's thread."""
+        self._last = reading
+        for reference in list(self._observers.values()):
+            if (observation := reference()) is not None:
+                observation.push(reading)
+
+    def failed(self, error: DeviceError) -> None:
+        """End what all observers wait for; called by the monitor in the loop's thread."""
+        self._last = None
+        for reference in list(self._observers.values()):
+            if (observation := reference()) is not None:
+                observation.fail(error)
+
+    def _leave(self, key: int) -> None:
+        if self._observers.pop(key, None) is not None and not self._observers:
+            self.stop_monitor()
+
+    def close_observers(self) -> None:
+        """End every observation; called by `disconnect`."""
+        for reference in list(self._observers.values()):
+            if (observation := reference()) is not None:
+                observation.close()
+
+    @abstractmethod
+    async def connect(self, *, timeout: float) -> None:
+        """Reach the server and call `serves`.
+
+        Raises:
+            WaitTimeoutError: Nothing answered.
+            DatatypeError: It serves another type than the device declares.
+        """
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Give everything back. May be called again, and before `connect`."""
+
+    @abstractmethod
+    async def reading(self, *, timeout: float | None = None) -> Reading[Any]:
+        """The current value with its time and alarm, asked from the server."""
+
+    @abstractmethod
+    async def put_wire(self, wire: Any, *, wait: bool, timeout: float | None) -> None:
+        """Write a value in its normal form."""
+
+    @abstractmethod
+    async def describe_wire(self, *, timeout: float | None) -> Served:
+        """What the server says of the PV now."""
+
+    @abstractmethod
+    def start_monitor(self) -> None:
+        """Begin to call `updated` and `failed`, the current value first."""
+
+    @abstractmethod
+    def stop_monitor(self) -> None:
+        """End that at once."""
+
+
+def _value(reading: Reading[Any]) -> Any:
+    return reading["value"]
+
+
+def _whole(reading: Reading[T]) -> Reading[T]:
+    return reading

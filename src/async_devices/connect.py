@@ -1,0 +1,57 @@
+"""`async with connected():` makes devices of local variables: named after them, connected in parallel."""
+
+import inspect
+from types import FrameType, TracebackType
+
+from .device import DEFAULT_TIMEOUT, Device, connect_devices
+from .errors import NotConnectedError
+
+
+class connected:  # noqa: N801  # used as a statement
+    """Name and connect the devices that the block assigns to variables.
+
+        async with connected():
+            x = Motor("SIM:X")
+
+    A device that has a name already keeps it. If anything does not connect, all of them are disconnected again and one
+    NotConnectedError says what is wrong, as a tree. If the block itself raises, nothing is connected. The value of the
+    `async with` is a dict that holds the devices by variable once the block has ended.
+    """
+
+    def __init__(self, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Watch the local variables of the calling function, or the globals of a module or a notebook cell.
+
+        Args:
+            timeout: Seconds that every server is given to answer.
+        """
+        self._timeout = timeout
+        here = inspect.currentframe()  # the only way to see the caller's variables
+        self._frame: FrameType | None = here.f_back if here is not None else None
+        self._before: dict[str, Device] = {}
+        self._devices: dict[str, Device] = {}
+
+    async def __aenter__(self) -> dict[str, Device]:
+        self._before = self._visible()
+        return self._devices
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        after = self._visible()
+        self._frame = None  # a kept frame would keep all the caller's variables alive
+        if kind is not None:
+            return
+        self._devices.update({name: device for name, device in after.items() if self._before.get(name) is not device})
+        for name, device in self._devices.items():
+            if not device.name:
+                device.set_name(name)
+        try:
+            await connect_devices(self._devices, timeout=self._timeout)
+        except NotConnectedError:
+            for device in self._devices.values():
+                await device.disconnect()
+            raise
+
+    def _visible(self) -> dict[str, Device]:
+        variables = self._frame.f_locals if self._frame is not None else {}
+        return {name: value for name, value in variables.items() if isinstance(value, Device) and value.parent is None}

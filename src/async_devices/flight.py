@@ -1,0 +1,166 @@
+"""What a detector promises to a fly scan.
+
+A flight arms a detector once for many frames, lets hardware trigger it, and asks three things while it runs: how many
+frames are written, which trigger each one belongs to, and in which file it lies. Every count here is since arming.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from event_model.documents import DataKey
+from numpy.typing import NDArray
+
+from ..stream_resource.frames import FrameRange
+from .status import Status
+
+
+class Identity(StrEnum):
+    """By what a frame of this detector can be recognised, from the strongest to the weakest."""
+
+    TRIGGER_COUNTER = "trigger_counter"
+    """The number of the trigger travels with the frame."""
+    HARDWARE_TIME = "hardware_time"
+    """Stamped at the start of exposure by a clock tied to the trigger box's."""
+    SOFTWARE_TIME = "software_time"
+    """Stamped by software: late by milliseconds, with jitter."""
+    COUNT_ONLY = "count_only"
+    """Only how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerInfo:
+    """What will trigger a detector, and how.
+
+    Attributes:
+        kind: `internal`: its own clock. `edge`: a rising edge starts an exposure of `livetime`. `gate`: exposes while
+            high.
+        livetime: Seconds of exposure.
+        deadtime: Seconds at least between the end of one exposure and the next trigger.
+        frames: How many triggers will come; 0 for an unbounded number.
+    """
+
+    kind: Literal["internal", "edge", "gate"] = "internal"
+    livetime: float = 0.0
+    deadtime: float = 0.0
+    frames: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAsset:
+    """One dataset of one open file.
+
+    Attributes:
+        data_key: The key it holds frames of.
+        uri: Of the file, as the writer says it opened it.
+        dataset: Path inside the file.
+        chunk_shape: Of the dataset, (1 frame, ...) as written.
+        mimetype: Of the file.
+        swmr: Whether it may be read while it is written.
+    """
+
+    data_key: str
+    uri: str
+    dataset: str
+    chunk_shape: tuple[int, ...]
+    mimetype: str = "application/x-hdf5"
+    swmr: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorCounts:
+    """Frames since arming. `None` is what this detector cannot say.
+
+    Attributes:
+        exposed: Exposures made.
+        written: Rows in the file.
+        dropped: Frames exposed that will never be written.
+    """
+
+    exposed: int | None
+    written: int
+    dropped: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrameIdentities:
+    """By what the rows asked for can be recognised; each array has one entry per row, or is None.
+
+    Attributes:
+        trigger_numbers: int64, counting from 1 since arming.
+        times_ns: int64 Unix nanoseconds of the start of the exposure.
+        unique_ids: int64 counters of the driver; a gap is a frame lost after exposure.
+    """
+
+    trigger_numbers: NDArray[np.int64] | None
+    times_ns: NDArray[np.int64] | None
+    unique_ids: NDArray[np.int64] | None
+
+
+@runtime_checkable
+class FlightDetector(Protocol):
+    """A detector that can be flown."""
+
+    @property
+    def name(self) -> str:
+        """Of the device."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """By what its frames can be recognised."""
+        ...
+
+    @property
+    def data_keys(self) -> Sequence[str]:
+        """The keys that it streams."""
+        ...
+
+    def deadtime(self) -> Awaitable[float]:
+        """Seconds that it needs between two exposures."""
+        ...
+
+    def describe_collect(self) -> Awaitable[dict[str, DataKey]]:
+        """The data keys as they will be written."""
+        ...
+
+    def prepare(self, value: TriggerInfo) -> Status:
+        """Configure, open the writer and arm; done once a trigger would be taken."""
+        ...
+
+    def assets(self) -> Awaitable[tuple[StreamAsset, ...]]:
+        """The files being written; AssetsNotReadyError before they are known."""
+        ...
+
+    def counts(self) -> Awaitable[DetectorCounts]:
+        """Frames since arming, now."""
+        ...
+
+    def observe_written(self) -> AsyncIterator[int]:
+        """Rows written, at once and at every change; conflated when the reader is slow."""
+        ...
+
+    def identities(self, rows: FrameRange) -> Awaitable[FrameIdentities]:
+        """Identities of rows of the file.
+
+        Flushes first: every row below a `counts().written` seen before the call is readable.
+        """
+        ...
+
+    def finish(self) -> Status:
+        """Wait until everything exposed is written or counted as dropped, then close the file."""
+        ...
+
+    def stop(self, success: bool = True) -> Any:  # noqa: FBT001, FBT002  # bluesky's signature
+        """Disarm now."""
+        ...
+
+    def stage(self) -> Status:
+        """Make ready for a scan: stop whatever runs."""
+        ...
+
+    def unstage(self) -> Status:
+        """Disarm and close."""
+        ...

@@ -1,0 +1,123 @@
+"""bluesky's own RunEngine drives our devices: the names and shapes of its protocols are ours."""
+
+import asyncio
+
+import bluesky.plan_stubs as bps
+import bluesky.plans as bp
+import pytest
+from bluesky import RunEngine
+from bluesky import protocols as theirs
+from event_model import DocumentNames, schema_validators
+from wingbeat.async_devices import SoftDetector, SoftMotor, StaticPathProvider
+from wingbeat.async_devices.epics import AreaDetector, Motor
+
+pytestmark = pytest.mark.conformance
+
+
+class Documents:
+    def __init__(self):
+        self.received = []
+
+    def __call__(self, name, document):
+        schema_validators[DocumentNames[name]].validate(document)
+        self.received.append((name, document))
+
+    def of(self, name):
+        return [document for kind, document in self.received if kind == name]
+
+
+@pytest.fixture
+def engine():
+    # Its loop runs in a thread of its own; nothing of it is left when the test has ended.
+    engine = RunEngine({}, context_managers=[])
+    yield engine
+    engine.loop.call_soon_threadsafe(engine.loop.stop)
+    engine._th.join(timeout=5)
+    engine.loop.close()
+
+
+def on_loop_of(engine, coroutine):
+    return asyncio.run_coroutine_threadsafe(coroutine, engine.loop).result(timeout=20)
+
+
+def test_the_protocols_hold():
+    motor, detector = SoftMotor("x"), SoftDetector("det")
+    for protocol in (
+        theirs.Readable,
+        theirs.Movable,
+        theirs.Locatable,
+        theirs.Stoppable,
+        theirs.HasHints,
+        theirs.HasParent,
+    ):
+        assert isinstance(motor, protocol), protocol
+    for protocol in (theirs.Readable, theirs.Triggerable, theirs.HasHints):
+        assert isinstance(detector, protocol), protocol
+    assert isinstance(motor.set(1.0), theirs.Status)
+    cam = AreaDetector("SIM:CAM:", name="cam")
+    for protocol in (
+        theirs.WritesStreamAssets,
+        theirs.Stageable,
+        theirs.Preparable,
+        theirs.Configurable,
+        theirs.Triggerable,
+    ):
+        assert isinstance(cam, protocol), protocol
+
+
+def test_soft_devices_scan(engine):
+    motor = SoftMotor("x")
+    detector = SoftDetector("det", value=lambda: motor.position**2)
+    documents = Documents()
+    engine(bp.scan([detector], motor, 0, 2, 3), documents)
+    assert [event["data"] for event in documents.of("event")] == [
+        {"det": 0.0, "x": 0.0},
+        {"det": 1.0, "x": 1.0},
+        {"det": 4.0, "x": 2.0},
+    ]
+    assert documents.of("stop")[0]["exit_status"] == "success"
+
+
+def test_a_refused_target_fails_the_plan_and_not_the_engine(engine):
+    motor, documents = SoftMotor("x", limits=(0, 1)), Documents()
+    with pytest.raises(ValueError, match="outside its limits"):
+        engine(bp.scan([SoftDetector("det")], motor, 0, 2, 3), documents)
+    assert documents.of("stop")[0]["exit_status"] == "fail"
+    engine(bp.count([SoftDetector("det")]), documents)
+    assert documents.of("stop")[1]["exit_status"] == "success"
+
+
+@pytest.mark.system
+def test_a_motor_scans_and_is_read_where_it_is(engine, simulated_beamline):
+    motor, documents = Motor(f"{simulated_beamline.prefix}Y", name="y"), Documents()
+    on_loop_of(engine, motor.connect())
+
+    def plan():
+        yield from bp.scan([SoftDetector("det")], motor, 0, 0.5, 3)
+        return (yield from bps.rd(motor))
+
+    try:
+        engine(plan(), documents)
+        assert [event["data"]["y"] for event in documents.of("event")] == pytest.approx([0.0, 0.25, 0.5], abs=2e-3)
+        descriptor = documents.of("descriptor")[0]
+        assert descriptor["data_keys"]["y"]["units"] == "mm"
+        assert descriptor["configuration"]["y"]["data"]["y-units"] == "mm"
+    finally:
+        on_loop_of(engine, motor.disconnect())
+
+
+@pytest.mark.system
+def test_a_camera_counts_one_row_per_event(engine, simulated_beamline, tmp_path):
+    cam = AreaDetector(f"{simulated_beamline.prefix}CAM:", path_provider=StaticPathProvider(tmp_path), name="cam")
+    documents = Documents()
+    on_loop_of(engine, cam.connect())
+    try:
+        engine(bp.count([cam], 3), documents)
+    finally:
+        on_loop_of(engine, cam.disconnect())
+    (resource,) = documents.of("stream_resource")
+    assert resource["uri"].startswith("file://localhost/")
+    datums = documents.of("stream_datum")
+    assert [datum["indices"] for datum in datums] == [{"start": n, "stop": n + 1} for n in range(3)]
+    assert [datum["seq_nums"] for datum in datums] == [{"start": n + 1, "stop": n + 2} for n in range(3)]
+    assert documents.of("descriptor")[0]["data_keys"]["cam"]["shape"] == [1, 64, 64]
