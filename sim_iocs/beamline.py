@@ -21,6 +21,7 @@ from .motor import Motor
 from .panda import Panda
 from .pmac import Pmac
 from .pv import SimPV
+from .repeater import Repeater
 from .servers import ChannelAccessServer, Ports, PVAccessServer
 from .settings import BeamlineSettings
 from .world import Faults, World
@@ -174,4 +175,7 @@ async def serving(settings: BeamlineSettings, ports: Ports) -> AsyncGenerator[Se
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(channel_access.run(), name="Channel Access server").cancel)
         await channel_access.started()
-        yield Served(beamline=beamline, environment=channel_access.environment() | pv_access.environment())
+        transport, repeater_port = await Repeater.serve()
+        stack.callback(transport.close)
+        repeater = {"EPICS_CA_REPEATER_PORT": str(repeater_port)}
+        yield Served(beamline=beamline, environment=channel_access.environment() | repeater | pv_access.environment())

@@ -1,0 +1,5 @@
+"""`python -m wingbeat` is the command `wingbeat`."""
+
+from .cli import main
+
+main()
