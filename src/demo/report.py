@@ -68,11 +68,13 @@ def show_findings(console: Console, findings: Findings) -> None:
     """Print how the comparison with the files and the plan went."""
     live = "all equal" if not findings.live_differ else f"DIFFER from the file: {findings.live_differ}"
     read = "all equal bit by bit" if not findings.differ else f"DIFFER from the file: {findings.differ[:NAMED]}"
-    worst = ", ".join(f"{axis} {deviation * 1000:.3g} µm" for axis, deviation in findings.worst.items())
+    worst = ", ".join(f"{axis} {deviation * 1000:.4f} µm" for axis, deviation in findings.worst.items())
     places = "all where planned" if not findings.astray else f"NOT where planned: frames {findings.astray[:NAMED]}"
-    console.print(f"read over HTTP during the scan: {findings.live_read} frames, {live}", highlight=False)
-    console.print(f"read over HTTP after the scan:  {findings.read} frames, {read}", highlight=False)
-    console.print(f"recorded against planned:       worst {worst}; {places}", highlight=False)
+    console.print(
+        f"read over HTTP during the scan: {findings.live_read} frames, {live}", highlight=False, soft_wrap=True
+    )
+    console.print(f"read over HTTP after the scan:  {findings.read} frames, {read}", highlight=False, soft_wrap=True)
+    console.print(f"recorded against planned:       worst {worst}; {places}", highlight=False, soft_wrap=True)
 
 
 def report_document(

@@ -97,7 +97,7 @@ async def _fly_and_judge(
 ) -> Outcome:
     await beamline.set_frame_size(options.size)
     flight = _flight(beamline, options)
-    console.print(str(await flight.preflight()), highlight=False)
+    console.print(str(await flight.preflight()), highlight=False, soft_wrap=True)
     planned = options.lines * options.points
     faults = draw_faults(options.seed, planned=planned) if options.faults else Faults()
     await beamline.inject(faults)

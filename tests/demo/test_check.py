@@ -6,7 +6,6 @@ import h5py
 import numpy as np
 import pytest
 from scanspec.specs import Fly, Linspace
-
 from wingbeat.data_api.client import Frames
 from wingbeat.demo.check import Column, compare
 from wingbeat.demo.live import LiveReader

@@ -1,6 +1,5 @@
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wingbeat.demo.faults import draw_faults
 
 
