@@ -48,13 +48,17 @@ async def _wait(_execution: Execution, branch: Branch, msg: MsgLike) -> bool:
     if timeout is None:
         await _all(members)
         return True
+    deadline = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout):
+        async with deadline:
             await _all(members)
     except TimeoutError as error:
+        if not deadline.expired():
+            raise  # a member's own
         late = [member for member in members if not member.done]
-        if not late:
-            raise
+        if not late:  # the last one was done in the very turn in which the time was up
+            await _all(members)
+            return True
         branch.groups[group] = members
         if not msg.kwargs.get("error_on_timeout", True):
             return False

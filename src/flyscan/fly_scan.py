@@ -8,7 +8,6 @@ abort) still accounts for every planned frame in its stop document.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, cast
 
 from ..async_devices.flight import FlightDetector
@@ -109,8 +108,7 @@ class Flight(Plan[Run]):
         for watcher in self._watchers:
             completion.watch(watcher)
         while not completion.done:
-            with suppress(TimeoutError):  # the flight's own failure is raised below
-                await stubs.wait("flight", timeout=COLLECT_SECONDS, error_on_timeout=False)
+            await stubs.wait("flight", timeout=COLLECT_SECONDS, error_on_timeout=False)
             await stubs.collect(self.flyscan, name=STREAM)
         await completion
 

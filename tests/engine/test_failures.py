@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -278,6 +279,21 @@ async def test_a_wait_with_a_timeout_names_what_is_late_and_can_be_waited_for_ag
         return await wait("g")
 
     assert await engine(impatient()) is True
+
+
+@pytest.mark.blocks_loop
+async def test_a_member_that_is_done_in_the_turn_in_which_the_time_is_up_is_done(engine: RunEngine) -> None:
+    axis = Axis("x")
+
+    @plan
+    async def photo_finish() -> bool:
+        await abs_set(axis, 1, group="g")
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.001, time.sleep, 0.03)  # so that both of what follows are due in one turn of the loop
+        loop.call_later(0.005, axis.arrive)
+        return await wait("g", timeout=0.01, error_on_timeout=False)
+
+    assert await engine(photo_finish()) is True
 
 
 async def test_waiting_again_and_again_leaves_nothing_behind_at_the_device(engine: RunEngine) -> None:
