@@ -1,7 +1,8 @@
 """Wingbeat: data acquisition as one asyncio-native framework, fly-scanning first.
 
-`start` gives an engine with its journal and run directory; `connected` connects devices by the names of your variables. Everything
-else is imported from the package that owns it: `wingbeat.engine.plans`, `wingbeat.flyscan`, `wingbeat.async_devices.epics`.
+`start` gives an engine with its journal and run directory; `connected` connects devices by the names of your variables.
+Everything else is imported from the package that owns it: `wingbeat.engine.plans`, `wingbeat.flyscan`,
+`wingbeat.async_devices.epics`.
 """
 
 from importlib import import_module

@@ -127,7 +127,7 @@ class FlyScan:
         """Ask the hardware and decide whether the scan can be flown; nothing moves."""
         axes = self.scan.axes
         facts = await gather(self.rig, self._crew.detectors, axes=axes, directory=self.policy.directory)
-        return judge(self.scan, self.rig.settings, facts, exposure=self._exposure)
+        return judge(self.scan, self.rig.settings, facts=facts, exposure=self._exposure)
 
     def prepare(self, value: Preflight | None = None) -> Status:
         """Arm everything; done when the hardware waits for the trajectory.

@@ -95,7 +95,7 @@ class Ledger:
         for entry in self._entries.values():
             self._match(entry, last=False)
 
-    def add_rows(self, detector: str, rows: FrameRange, identities: FrameIdentities) -> None:
+    def add_rows(self, detector: str, rows: FrameRange, *, identities: FrameIdentities) -> None:
         """Take the next rows of a detector's file.
 
         Args:

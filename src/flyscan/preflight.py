@@ -149,7 +149,7 @@ class Preflight:
         yield "disk", "not known from here" if free is None else f"{free / 1e9:.3g} GB free"
 
 
-def judge(scan: Scan, rig: RigSettings, facts: Facts, *, exposure: float | None = None) -> Preflight:
+def judge(scan: Scan, rig: RigSettings, *, facts: Facts, exposure: float | None = None) -> Preflight:
     """Decide whether a scan can be flown, and how.
 
     Args:
@@ -165,7 +165,7 @@ def judge(scan: Scan, rig: RigSettings, facts: Facts, *, exposure: float | None 
     deadtime = max(facts.deadtimes.values(), default=0.0)
     try:
         trajectory = solve(scan, limits)
-        table = encode(scan, trajectory, rig, deadtime=deadtime, exposure=exposure)
+        table = encode(scan, trajectory, rig=rig, deadtime=deadtime, exposure=exposure)
     except InfeasibleScanError as error:
         reasons += error.reasons
     return Preflight(

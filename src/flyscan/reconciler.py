@@ -61,7 +61,7 @@ class Reconciler:
                 msg = f"{recorder.name} captures no trigger numbers: capture the counter of the trigger output"
                 raise TriggerBoxError(msg)
             self.ledger.add_triggers(identities.trigger_numbers.astype(np.int64), identities.times_ns)
-        self.ledger.add_rows(recorder.name, rows, identities)
+        self.ledger.add_rows(recorder.name, rows, identities=identities)
         self._read[recorder.name] = rows.stop
 
     async def conclude(self) -> None:

@@ -124,7 +124,7 @@ class _Choice(NamedTuple):
 
 
 def encode(
-    scan: Scan, trajectory: Trajectory, rig: RigSettings, *, deadtime: float, exposure: float | None = None
+    scan: Scan, trajectory: Trajectory, *, rig: RigSettings, deadtime: float, exposure: float | None = None
 ) -> TriggerTable:
     """Turn a scan and its trajectory into rows of the sequencer.
 

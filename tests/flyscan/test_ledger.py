@@ -72,7 +72,7 @@ def capture(ledger: Ledger, frames: FrameRange) -> None:
     numbers = np.arange(frames.start, frames.stop, dtype=np.int64) + 1
     times = trigger_times(ledger.planned)[frames.start : frames.stop]
     ledger.add_triggers(numbers, times)
-    ledger.add_rows("panda", frames, identities(numbers=numbers, times=times))
+    ledger.add_rows("panda", frames, identities=identities(numbers=numbers, times=times))
 
 
 def fly(ledger: Ledger, camera: Camera, cuts: list[int]) -> None:
@@ -83,11 +83,11 @@ def fly(ledger: Ledger, camera: Camera, cuts: list[int]) -> None:
         capture(ledger, frames)
         written = ledger._entry("cam").account.rows + len(ledger._entry("cam").held_times)
         new = FrameRange(written, max(written, min(rows, cut)))
-        ledger.add_rows("cam", new, camera.identities(new))
+        ledger.add_rows("cam", new, identities=camera.identities(new))
         ledger.advance()
     capture(ledger, FrameRange(ledger.seen("panda"), planned))
     written = ledger._entry("cam").account.rows + len(ledger._entry("cam").held_times)
-    ledger.add_rows("cam", FrameRange(written, rows), camera.identities(FrameRange(written, rows)))
+    ledger.add_rows("cam", FrameRange(written, rows), identities=camera.identities(FrameRange(written, rows)))
     ledger.finish({"cam": camera.counts()})
 
 
@@ -143,7 +143,7 @@ def test_every_row_is_given_exactly_once_and_the_newest_row_of_a_frame_holds_it(
         capture(ledger, FrameRange(ledger.seen("panda"), max(ledger.seen("panda"), min(planned, cut))))
         written = ledger._entry("cam").account.rows + len(ledger._entry("cam").held_times)
         new = FrameRange(written, max(written, min(len(camera.frames), cut)))
-        ledger.add_rows("cam", new, camera.identities(new))
+        ledger.add_rows("cam", new, identities=camera.identities(new))
         take()
     fly(ledger, camera, [])
     take()
@@ -177,7 +177,7 @@ def test_a_frame_whose_trigger_was_never_fired_says_so():
     camera = Camera(20)
     ledger = ledger_of(30, Identity.HARDWARE_TIME)
     capture(ledger, FrameRange(0, 20))
-    ledger.add_rows("cam", FrameRange(0, 20), camera.identities(FrameRange(0, 20)))
+    ledger.add_rows("cam", FrameRange(0, 20), identities=camera.identities(FrameRange(0, 20)))
     ledger.finish({"cam": camera.counts()})
     assert ledger.missing("cam") == RangeSet([FrameRange(20, 30)])
     assert ledger.verdicts("cam").of(25).reason.startswith("not triggered")
@@ -236,8 +236,8 @@ def test_a_lost_capture_sample_is_missing_in_the_capture_and_not_in_the_camera()
     kept = np.array([n for n in range(20) if n != 4], dtype=np.int64)
     times = trigger_times(20)[kept]
     ledger.add_triggers(kept + 1, times)
-    ledger.add_rows("panda", FrameRange(0, 19), identities(numbers=kept + 1, times=times))
-    ledger.add_rows("cam", FrameRange(0, 20), camera.identities(FrameRange(0, 20)))
+    ledger.add_rows("panda", FrameRange(0, 19), identities=identities(numbers=kept + 1, times=times))
+    ledger.add_rows("cam", FrameRange(0, 20), identities=camera.identities(FrameRange(0, 20)))
     ledger.finish({"cam": camera.counts()})
     assert ledger.missing("panda") == RangeSet([FrameRange(4, 5)])
     assert ledger.missing("cam") == RangeSet()
@@ -246,7 +246,7 @@ def test_a_lost_capture_sample_is_missing_in_the_capture_and_not_in_the_camera()
 def test_rows_wait_until_the_trigger_of_their_time_is_known():
     camera = Camera(20)
     ledger = ledger_of(20, Identity.HARDWARE_TIME)
-    ledger.add_rows("cam", FrameRange(0, 8), camera.identities(FrameRange(0, 8)))
+    ledger.add_rows("cam", FrameRange(0, 8), identities=camera.identities(FrameRange(0, 8)))
     assert ledger.advance().empty
     capture(ledger, FrameRange(0, 5))
     assert ledger.advance() == FrameRange(0, 5)
@@ -255,9 +255,9 @@ def test_rows_wait_until_the_trigger_of_their_time_is_known():
 def test_rows_that_leave_a_hole_or_lack_their_identity_are_refused():
     ledger = ledger_of(20, Identity.HARDWARE_TIME)
     with pytest.raises(LedgerError, match="must go on at 0"):
-        ledger.add_rows("cam", FrameRange(1, 2), Camera(20).identities(FrameRange(1, 2)))
+        ledger.add_rows("cam", FrameRange(1, 2), identities=Camera(20).identities(FrameRange(1, 2)))
     with pytest.raises(LedgerError, match="hardware_time"):
-        ledger.add_rows("cam", FrameRange(0, 2), identities(numbers=np.array([1, 2])))
+        ledger.add_rows("cam", FrameRange(0, 2), identities=identities(numbers=np.array([1, 2])))
     with pytest.raises(LedgerError, match="not one of"):
         ledger.missing("eiger")
 
