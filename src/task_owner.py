@@ -1,9 +1,9 @@
 """The one place that starts tasks outside a TaskGroup.
 
-A `TaskGroup` is right wherever a block of code can wait for what it started. Three things cannot: an engine, a connected
-device and a server start work in one call and end it in another. Each owns a `TaskOwner`; closing the owner cancels and
-awaits everything that it started, so that nothing outlives what it served. No other code calls `create_task`: the lint
-step checks it.
+A `TaskGroup` is right wherever a block of code can wait for what it started. Three things cannot: an engine, a
+connected device and a server start work in one call and end it in another. Each owns a `TaskOwner`; closing the owner
+cancels and awaits everything that it started, so that nothing outlives what it served. No other code calls
+`create_task`: the lint step checks it.
 """
 
 import asyncio
