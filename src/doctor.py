@@ -99,15 +99,16 @@ def examine(data_directory: Path | str = "wingbeat-data") -> list[Check]:
 
 def render(checks: Iterable[Check]) -> "Table":
     """Make a table of `checks` for a rich console."""
-    from rich.table import Table  # rich comes with [all]; the checks themselves do without
+    from rich.box import SIMPLE_HEAD  # rich comes with [all]; the checks themselves do without
+    from rich.table import Table
     from rich.text import Text
 
     colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-    table = Table("", "check", "seen", "expected", "what to do")
+    table = Table("", "check", "seen", box=SIMPLE_HEAD, pad_edge=False)
     for check in checks:
-        # What should be is of interest only where it is not.
-        cells = (check.name, check.seen, check.expected if check.advice else "", check.advice)
-        table.add_row(Text(check.status, style=colours[check.status]), *(Text(cell) for cell in cells))
+        # What should be is of interest only where it is not; it stands below, where a narrow console has room for it.
+        rest = f"\nexpected: {check.expected}\nto do: {check.advice}" if check.advice else ""
+        table.add_row(Text(check.status, style=colours[check.status]), Text(check.name), Text(check.seen + rest))
     return table
 
 
