@@ -4,7 +4,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..stream_resource import RangeSet
+from ..stream_resource import FrameRange, RangeSet
 from ..stream_resource.arrayindex import ArrayIndex
 from .replies import json_reply
 from .service import service_of
@@ -26,7 +26,7 @@ async def structure(request: Request) -> Response:
             "chunk_shape": _chunk_shape(array),
             "planned": view.planned,
             "committed": array.committed,
-            "good": array.rowmap.good.size,
+            "good": array.good.size,
             "rows": array.rowmap.rows,
             "missing": pairs(view.missing),
             "complete": view.stopped,
@@ -37,11 +37,11 @@ async def structure(request: Request) -> Response:
 
 
 async def valid(request: Request) -> Response:
-    """GET …/valid: a byte per frame from seq_num 1 to what is committed: 1 has a row, 0 is missing."""
+    """GET …/valid: a byte per frame from seq_num 1 to what is committed: 1 has a row known to hold it, 0 has none."""
     view = await service_of(request).array(request)
     last = view.last if view.stopped else view.array.committed
     mask = np.zeros(last, np.uint8)
-    for seq_nums in view.array.rowmap.good:
+    for seq_nums in view.array.good & RangeSet([FrameRange(1, last + 1)]):
         mask[seq_nums.start - 1 : seq_nums.stop - 1] = 1
     headers = {"X-Wingbeat-Dtype": "|u1", "X-Wingbeat-Shape": str(last), "Cache-Control": "no-store"}
     return Response(mask.tobytes(), headers=headers, media_type="application/octet-stream")

@@ -48,12 +48,12 @@ class ArrayView:
     @property
     def last(self) -> int:
         """The highest seq_num that there is or will be, as far as it is known: planned, or committed."""
-        return max(self.array.committed, self.planned or 0)
+        return max(self.array.committed, self.planned or 0) if self.array.planned is None else self.array.planned
 
     @property
     def missing(self) -> RangeSet:
         """The seq_nums that will never come, as far as it is known now."""
-        return self.array.rowmap.missing(FrameRange(1, (self.last if self.stopped else self.array.committed) + 1))
+        return self.array.good.gaps(FrameRange(1, (self.last if self.stopped else self.array.committed) + 1))
 
 
 def view_array(run_uid: str, run: RunIndex, *, stream: str, key: str) -> ArrayView:
@@ -120,7 +120,7 @@ def locate_frame(view: ArrayView, seq_num: int) -> Row:
         MissingFrameError: It will not come.
     """
     row = view.array.rowmap.locate(seq_num)
-    if row is not None:
+    if row is not None and view.array.good.holds(seq_num):
         return row
     where = f"frame {seq_num} of {view.name} in run {view.run_uid}"
     known_end = view.last if view.stopped or view.planned is not None else None
@@ -136,6 +136,8 @@ def locate_frame(view: ArrayView, seq_num: int) -> Row:
 def reason(view: ArrayView, seq_num: int) -> str:
     """Why a frame has no row, in the words of the ledger where it has some."""
     finding = view.array.verdicts.of(seq_num - 1) if view.array.verdicts else None
+    if finding is None and view.array.unknown.holds(seq_num):
+        return "unknown, which row of its interval holds it, if any does, cannot be told"
     if finding is not None:
         return f"{finding.verdict.value}{f', {finding.reason}' if finding.reason else ''}"
     return "the run ended without it" if view.stopped else "later frames were committed, this one was not"

@@ -249,9 +249,7 @@ def _summary(row: Row[Any]) -> RunSummary:
 
 
 def _datum(row: Row[Any]) -> Document:
-    doc = datum_document(
-        DatumRow(row.uid, row.descriptor, row.resource, row.row_start, row.row_stop, row.seq_start, row.seq_stop)
-    )
+    doc = datum_document(DatumRow(*(getattr(row, name) for name in DatumRow._fields)))
     return Document("stream_datum", doc, orjson.dumps(doc))
 
 

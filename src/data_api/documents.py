@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
+from ..stream_resource.verdicts import VERDICT_KEY
 from .errors import RequestError
 
 _REFERENCES: Final = {
@@ -39,7 +40,7 @@ class Identity(NamedTuple):
 
 
 class DatumRow(NamedTuple):
-    """A StreamDatum as an interval row."""
+    """A StreamDatum as an interval row; `verdict` is what it says of its rows if they are not simply good."""
 
     uid: str
     descriptor: str
@@ -48,6 +49,7 @@ class DatumRow(NamedTuple):
     row_stop: int
     seq_start: int
     seq_stop: int
+    verdict: str | None = None
 
 
 def parse(name: str, payload: bytes) -> Document:
@@ -100,8 +102,20 @@ def datum_row(doc: Mapping[str, Any]) -> DatumRow:
     """
     try:
         rows, seqs = doc["indices"], doc["seq_nums"]
-        numbers = tuple(int(n) for n in (rows["start"], rows["stop"], seqs["start"], seqs["stop"]))
-        return DatumRow(str(doc["uid"]), str(doc["descriptor"]), str(doc["stream_resource"]), *numbers)
+        row_start, row_stop, seq_start, seq_stop = (
+            int(n) for n in (rows["start"], rows["stop"], seqs["start"], seqs["stop"])
+        )
+        verdict: object = doc.get(VERDICT_KEY)
+        return DatumRow(
+            uid=str(doc["uid"]),
+            descriptor=str(doc["descriptor"]),
+            resource=str(doc["stream_resource"]),
+            row_start=row_start,
+            row_stop=row_stop,
+            seq_start=seq_start,
+            seq_stop=seq_stop,
+            verdict=None if verdict is None else str(verdict),
+        )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"a stream_datum is malformed: {error!r}"
         raise RequestError(msg, expected="uid, descriptor, stream_resource, indices and seq_nums") from error
@@ -113,10 +127,12 @@ def datum_document(row: DatumRow) -> dict[str, Any]:
     >>> datum_document(DatumRow("d", "e", "r", 0, 2, 1, 3))["seq_nums"]
     {'start': 1, 'stop': 3}
     """
+    marked = {} if row.verdict is None else {VERDICT_KEY: row.verdict}
     return {
         "uid": row.uid,
         "descriptor": row.descriptor,
         "stream_resource": row.resource,
         "indices": {"start": row.row_start, "stop": row.row_stop},
         "seq_nums": {"start": row.seq_start, "stop": row.seq_stop},
+        **marked,
     }

@@ -111,7 +111,7 @@ async def frames(request: Request) -> Response:
     service = service_of(request)
     view = await service.array(request)
     asked = requested_range(view, whole_number(request, "start"), whole_number(request, "stop"))
-    stretches = list(view.array.rowmap.stretches(asked))
+    stretches = list(view.array.stretches(asked))
     info = await _common_info(service, view, stretches)
     for stretch in stretches:  # before the status is sent: a file that is gone or short is a 502, not a broken reply
         await service.reader.check(source_of(view.array, stretch.resource), view.array.file_rows(stretch.rows))

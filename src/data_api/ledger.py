@@ -77,7 +77,7 @@ async def count(service: DataService, run: RunIndex, stream: StreamIndex, keys: 
         keys=tuple(keys),
         rows=min(array.rowmap.rows for array in arrays),
         planned=planned_frames(run, stream.name, arrays[0]),
-        indexed=_common(array.rowmap.good for array in arrays),
+        indexed=_common(array.indexed for array in arrays),
         readable=_common(readable),
     )
 
@@ -100,7 +100,7 @@ async def readable_frames(service: DataService, array: ArrayIndex) -> RangeSet:
         # whole events only: an event is readable when all of its frames are
         events = [FrameRange(-(-part.start // n), part.stop // n) for part in here]
         good += [FrameRange(event.start + offset, event.stop + offset) for event in events if not event.empty]
-    return RangeSet(good)
+    return RangeSet(good) & array.indexed
 
 
 async def _readable_rows(service: DataService, array: ArrayIndex, resource: str) -> RangeSet:

@@ -53,7 +53,7 @@ def streams_of(index: RunIndex) -> dict[str, Any]:
             "num_events": stream.num_events,
             "data_keys": stream.data_keys,
             "arrays": {
-                key: {"committed": array.committed, "good": array.rowmap.good.size, "rows": array.rowmap.rows}
+                key: {"committed": array.committed, "good": array.good.size, "rows": array.rowmap.rows}
                 for key, array in stream.arrays.items()
             },
         }

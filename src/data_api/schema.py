@@ -63,6 +63,7 @@ DATUMS: Final = Table(
     Column("row_stop", BigInteger, nullable=False),
     Column("seq_start", BigInteger, nullable=False),
     Column("seq_stop", BigInteger, nullable=False),
+    Column("verdict", String(16)),
     Index("ix_datums_run_position", "run", "position"),
 )
 

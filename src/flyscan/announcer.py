@@ -1,11 +1,14 @@
 """Composing the stream documents of a flight: every row of every file in exactly one datum."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from ..async_devices.errors import AssetsNotReadyError
 from ..async_devices.flight import FlightDetector
 from ..async_devices.protocols import StreamDocument
 from ..stream_resource.composer import StreamComposer
+from ..stream_resource.frames import FrameRange, RangeSet
+from ..stream_resource.verdicts import Verdict
+from .account import Run
 from .ledger import Ledger
 
 
@@ -47,8 +50,20 @@ class Announcer:
                             swmr=asset.swmr,
                         ),
                     )
-            for rows, frames in self._ledger.take(recorder.name):
-                if frames is None:
-                    continue
-                for key in self._keys[recorder.name]:
-                    yield "stream_datum", self._composer.datum(key, rows=rows, seq_nums=frames.shift(1))
+            unknown = self._ledger.unknown(recorder.name)
+            for run in self._ledger.take(recorder.name):
+                for rows, frames, verdict in _by_verdict(run, unknown):
+                    for key in self._keys[recorder.name]:
+                        datum = self._composer.datum(key, rows=rows, seq_nums=frames.shift(1), verdict=verdict)
+                        yield "stream_datum", datum
+
+
+def _by_verdict(run: Run, unknown: RangeSet) -> Iterator[tuple[FrameRange, FrameRange, Verdict]]:
+    """Cut a run where frames that are certain meet frames that are not: each part with its rows and its verdict."""
+    rows, frames = run
+    if frames is None:
+        return
+    whole = RangeSet([frames])
+    parts = [(part, Verdict.UNKNOWN) for part in whole & unknown] + [(part, Verdict.GOOD) for part in whole - unknown]
+    for part, verdict in sorted(parts):
+        yield part.shift(rows.start - frames.start), part, verdict

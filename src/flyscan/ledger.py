@@ -157,6 +157,11 @@ class Ledger:
         """Give the frames that a detector has lost for certain."""
         return self.verdicts(detector).missing
 
+    def unknown(self, detector: str) -> RangeSet:
+        """Give the frames of which it cannot be told which row of a detector holds them, as far as that is judged."""
+        judgements = self._entry(detector).account.judgements
+        return RangeSet(judgement.frames for judgement in judgements if judgement.verdict is Verdict.UNKNOWN)
+
     def lost(self, detector: str) -> int:
         """Count a detector's lost frames, those included of which only the interval is known."""
         counts = self.verdicts(detector).counts()

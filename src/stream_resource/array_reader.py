@@ -49,9 +49,9 @@ class ArrayReader:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """True for each frame that has a row; as long as the array."""
+        """True for each frame that has a row known to hold it; as long as the array."""
         mask = np.zeros(self.index.length, np.bool_)
-        for seq_nums in self.index.rowmap.good:
+        for seq_nums in self.index.good:
             mask[seq_nums.start - 1 : seq_nums.stop - 1] = True
         return mask
 
@@ -98,7 +98,7 @@ class ArrayReader:
             The frames that have a row, ascending, and their data in that order.
         """
         wanted = FrameRange(0, self.index.length) if frames is None else frames
-        stretches = list(self.index.rowmap.stretches(wanted.shift(1)))
+        stretches = list(self.index.stretches(wanted.shift(1)))
         numbers = [np.arange(s.seq_nums.start - 1, s.seq_nums.stop - 1, dtype=np.int64) for s in stretches]
         return np.concatenate([np.empty(0, np.int64), *numbers]), self._joined(self._read(s) for s in stretches)
 
@@ -137,14 +137,14 @@ class ArrayReader:
         self._check_good(frames)
         if frames.step != 1 or not frames:
             return self._joined(self._frame(frame)[np.newaxis] for frame in frames)
-        stretches = self.index.rowmap.stretches(FrameRange(frames.start + 1, frames.stop + 1))
+        stretches = self.index.stretches(FrameRange(frames.start + 1, frames.stop + 1))
         return self._joined(self._read(stretch) for stretch in stretches)
 
     def _check_good(self, frames: range) -> None:
         if not frames:
             return
         hull = FrameRange(min(frames[0], frames[-1]) + 1, max(frames[0], frames[-1]) + 2)
-        gaps = self.index.rowmap.missing(hull)
+        gaps = self.index.good.gaps(hull)
         missing = [i - 1 for i in gaps.indices() if i - 1 in frames]
         if missing:
             named = ", ".join(f"{r}" if r.size > 1 else f"{r.start}" for r in RangeSet.of_indices(missing))
@@ -178,5 +178,5 @@ class ArrayReader:
         return held[0] if len(held) == 1 else np.concatenate(held)
 
     def __repr__(self) -> str:
-        missing = self.index.length - self.index.rowmap.good.size
+        missing = self.index.length - self.index.good.size
         return f"ArrayReader({self.index.key!r}, shape={self.shape}, dtype={self.dtype}, missing={missing})"

@@ -5,17 +5,23 @@ axis (`join_method` "stack": bluesky 1.15, consolidators.py, `ConsolidatorBase.s
 
     shape [4, 512, 1028], concat     4 frames of (512, 1028) per event; event row r is dataset rows 4r ... 4r + 3
     shape [512, 1028], stack         1 frame of (512, 1028) per event; event row r is dataset row r
+
+A row is not yet a good frame. Rows of an interval of which it cannot be told which frames they hold (verdict unknown)
+are there, and so are rows beyond the plan (a trigger too many); neither is ever given for a frame. Before the stop
+document the datums themselves say which rows are unknown, afterwards its verdicts do.
 """
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
+from event_model.documents.stream_datum import StreamDatum
 from event_model.documents.stream_resource import StreamResource
 
 from .errors import MissingFrameError, NotYetWrittenError, RunIndexError, UnknownFrameError
-from .frames import FrameRange
-from .rowmap import Row, RowMap
-from .verdicts import Verdicts
+from .frames import FrameRange, RangeSet
+from .rowmap import Row, RowMap, Stretch
+from .verdicts import VERDICT_KEY, Verdict, Verdicts
 
 
 class ArrayIndex:
@@ -39,11 +45,50 @@ class ArrayIndex:
         self.closed = False
         self.planned: int | None = None
         self.verdicts: Verdicts | None = None
+        self._marked_unknown = RangeSet()
+        self._good: tuple[tuple[object, ...], RangeSet] | None = None
 
     def add_resource(self, doc: StreamResource) -> None:
         """Announce a file of the key; the same document again changes nothing."""
         self.rowmap.add_resource(doc)
         self.resources.setdefault(doc["uid"], doc)
+
+    def add_datum(self, doc: StreamDatum) -> None:
+        """Take rows of an announced file; the same document again changes nothing."""
+        self.rowmap.add_datum(doc)
+        seq_nums = RangeSet([FrameRange(doc["seq_nums"]["start"], doc["seq_nums"]["stop"])])
+        if doc.get(VERDICT_KEY) == Verdict.UNKNOWN:
+            self._marked_unknown |= seq_nums
+        elif self._marked_unknown:
+            self._marked_unknown -= seq_nums  # taken again
+
+    @property
+    def unknown(self) -> RangeSet:
+        """The seq_nums of intervals of which it cannot be told which frame a row holds."""
+        if self.verdicts is None:
+            return self._marked_unknown
+        return RangeSet(frames.shift(1) for frames in self.verdicts.unknown)
+
+    @property
+    def indexed(self) -> RangeSet:
+        """The planned seq_nums that have a row, the unknown ones with them."""
+        if self.planned is None:
+            return self.rowmap.good
+        return self.rowmap.good & RangeSet([FrameRange(1, self.planned + 1)])
+
+    @property
+    def good(self) -> RangeSet:
+        """The seq_nums whose newest row is known to hold just that frame."""
+        # Asked for with every frame, and made anew only when one of the things that it follows from is another one.
+        made_of = (self.rowmap.good, self.planned, self.verdicts, self._marked_unknown)
+        if self._good is None or any(new is not old for new, old in zip(made_of, self._good[0], strict=True)):
+            self._good = made_of, self.indexed - self.unknown
+        return self._good[1]
+
+    def stretches(self, seq_nums: FrameRange) -> Iterator[Stretch]:
+        """The newest rows of the good frames among `seq_nums`, ascending."""
+        for part in self.good & RangeSet([seq_nums]):
+            yield from self.rowmap.stretches(part)
 
     @property
     def committed(self) -> int:
@@ -52,8 +97,8 @@ class ArrayIndex:
 
     @property
     def length(self) -> int:
-        """How many frames are known to be written or missing; after the stop document at least those planned."""
-        return max(self.committed, self.planned or 0)
+        """How many frames there are: those planned, where the stop document says it; else those committed so far."""
+        return self.committed if self.planned is None else self.planned
 
     @property
     def stacked(self) -> bool:
@@ -109,7 +154,7 @@ class ArrayIndex:
             UnknownFrameError: The run never had it and never will.
         """
         row = self.rowmap.locate(frame + 1)
-        if row is not None:
+        if row is not None and self.good.holds(frame + 1):
             return row
         if 0 <= frame < self.length:
             raise self._missing(frame)
@@ -123,4 +168,6 @@ class ArrayIndex:
     def _missing(self, frame: int) -> MissingFrameError:
         finding = self.verdicts.of(frame) if self.verdicts else None
         reason = f"{finding.verdict}: {finding.reason}" if finding and finding.reason else "no row was committed for it"
+        if self.unknown.holds(frame + 1) and not finding:
+            reason = "unknown: which row of its interval holds it, if any does, cannot be told"
         return MissingFrameError(f"frame {frame} of {self.key!r} is missing ({reason}); `.valid` tells which are there")

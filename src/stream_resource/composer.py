@@ -15,6 +15,7 @@ The documents are in the form in which a device hands them to an engine: `run_st
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 from uuid import uuid4
 
 from event_model.documents.stream_datum import StreamDatum
@@ -22,6 +23,7 @@ from event_model.documents.stream_resource import StreamResource
 
 from .errors import ComposeError
 from .frames import FrameRange
+from .verdicts import VERDICT_KEY, Verdict
 
 NO_SEQ_NUMS = FrameRange(0, 0)
 """The `seq_nums` of a datum whose engine is to number it."""
@@ -114,13 +116,17 @@ class StreamComposer:
             )
             raise ComposeError(msg)
 
-    def datum(self, data_key: str, *, rows: FrameRange, seq_nums: FrameRange | None = None) -> StreamDatum:
+    def datum(
+        self, data_key: str, *, rows: FrameRange, seq_nums: FrameRange | None = None, verdict: Verdict = Verdict.GOOD
+    ) -> StreamDatum:
         """Say that these rows of the key's newest file are written.
 
         Args:
             data_key: A key that `resource` was called for.
             rows: Events of that file, counted from 0; they must begin where the datum before ended.
             seq_nums: The events' numbers, counted from 1 and as many as rows; None leaves them to the engine.
+            verdict: What is known of these frames. UNKNOWN is written into the document: the rows are there, and which
+                frames they hold cannot be told; readers must not take them for the frames of these numbers.
 
         Raises:
             ComposeError: No file is announced, the rows leave a hole or overlap, or the lengths differ.
@@ -137,10 +143,13 @@ class StreamComposer:
             raise ComposeError(msg)
         numbers = NO_SEQ_NUMS if seq_nums is None else seq_nums
         self._open[data_key] = replace(opened, rows=rows.stop, datums=opened.datums + 1)
-        return StreamDatum(
+        datum = StreamDatum(
             uid=f"{opened.uid}/{opened.datums}",
             stream_resource=opened.uid,
             descriptor="",
             indices={"start": rows.start, "stop": rows.stop},
             seq_nums={"start": numbers.start, "stop": numbers.stop},
         )
+        # event-model lets a stream_datum have further keys; where all is well there is none.
+        marked = datum if verdict is Verdict.GOOD else {**datum, VERDICT_KEY: verdict.value}
+        return cast("StreamDatum", marked)

@@ -188,7 +188,7 @@ class RunIndex:
         if not array.rowmap.knows(datum):
             self._open(doc, "stream_datum")
             array.add_resource(resource)
-            array.rowmap.add_datum(datum)
+            array.add_datum(datum)
 
     def _stop(self, doc: dict[str, Any]) -> None:
         self._own(doc, "stop")

@@ -32,6 +32,10 @@ class Verdict(StrEnum):
     """It lies in an interval of which some frames are lost, and which ones cannot be told."""
 
 
+VERDICT_KEY = "verdict"
+"""Key of a stream_datum whose rows are not simply good."""
+
+
 class Finding(NamedTuple):
     """One verdict on a range of planned frames.
 
@@ -128,6 +132,11 @@ class Verdicts:
     def missing(self) -> RangeSet:
         """The frames that are known to be lost; those of UNKNOWN are not among them, since it cannot be told which."""
         return RangeSet(finding.frames for finding in self._findings if finding.verdict is Verdict.MISSING)
+
+    @property
+    def unknown(self) -> RangeSet:
+        """The intervals of which it cannot be told which frame a row holds."""
+        return RangeSet(finding.frames for finding in self._findings if finding.verdict is Verdict.UNKNOWN)
 
     def counts(self) -> dict[Verdict, int]:
         """For each verdict its counts added up: frames, and for UNKNOWN the frames that are lost."""

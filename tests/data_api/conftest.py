@@ -101,7 +101,7 @@ class RunWriter:
             "hints": {},
         }
 
-    def put(self, count, *, first=None, announce=True):
+    def put(self, count, *, first=None, announce=True, verdict=Verdict.GOOD):
         """Write `count` frames to the file; announce them as the seq_nums from `first` on."""
         rows = FrameRange(self.rows, self.rows + count)
         first = rows.start + 1 if first is None else first
@@ -112,11 +112,11 @@ class RunWriter:
         self.rows = rows.stop
         self.written |= {first + i: frame for i, frame in enumerate(frames)}
         if announce:
-            self.announce(rows, first)
+            self.announce(rows, first, verdict=verdict)
         return frames
 
-    def announce(self, rows, first):
-        datum = self.composer.datum("cam", rows=rows, seq_nums=FrameRange(first, first + rows.size))
+    def announce(self, rows, first, *, verdict=Verdict.GOOD):
+        datum = self.composer.datum("cam", rows=rows, seq_nums=FrameRange(first, first + rows.size), verdict=verdict)
         self.journal.append("stream_datum", dict(datum) | {"descriptor": self.descriptor})
 
     def stop(self, *, missing=(), reason="trigger lost", exit_status="success"):

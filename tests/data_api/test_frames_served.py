@@ -11,6 +11,7 @@ import pytest
 from wingbeat.data_api.client import DataClient
 from wingbeat.data_api.errors import AbsentError, MissingFrameError, NotYetWrittenError, RangeError, UnreadableError
 from wingbeat.stream_resource import FrameRange
+from wingbeat.stream_resource.verdicts import Verdict
 
 pytestmark = pytest.mark.system
 
@@ -338,3 +339,21 @@ def test_a_file_outside_the_roots_is_refused_also_behind_a_link(served, new_run,
 def test_another_name_in_the_host_header_is_421(served):
     assert request(served, "/runs", Host="evil.example:80")[0] == 421
     assert request(served, "/runs", Host=f"localhost:{served.port}")[0] == 200
+
+
+def test_rows_of_which_nobody_knows_the_frame_are_not_served_as_frames(served, new_run):
+    run = new_run(planned=9)
+    run.put(3)
+    run.put(2, verdict=Verdict.UNKNOWN)  # for frames 3 to 5, one of which is lost
+    run.put(3, first=7)
+    committed(served, run, 9)
+    assert served.client.valid(run.uid, "cam").tolist() == [True] * 3 + [False] * 3 + [True] * 3
+    for seq_num in (4, 5, 6):
+        status, _, body = request(served, cam(run, f"/frames/{seq_num}"))
+        assert status == 410, body
+    assert b"unknown" in request(served, cam(run, "/frames/4"))[2]
+    several = served.client.frames(run.uid, "cam", start=1, stop=10)
+    assert list(several.missing.indices()) == [4, 5, 6]
+    assert np.array_equal(served.client.row(run.uid, "cam", row=3), run.written[4])  # the row itself is there
+    marks = [doc.get("verdict") for name, doc in served.client.documents(run.uid) if name == "stream_datum"]
+    assert marks == [None, "unknown", None]
