@@ -12,7 +12,6 @@ from wingbeat.stream_resource.verdicts import Verdict, Verdicts
 from tests.stream_resource.hdf import finished, frames
 from tests.stream_resource.runs import Documents
 
-
 DOUBTED = FrameRange(3, 7)
 
 
