@@ -15,7 +15,7 @@ from .scan import Scan
 from .solve import solve
 from .timeline import Timeline
 from .trajectory import AxisLimits, Trajectory
-from .triggers import LEAST_COUNTS, MOST_ROWS, TriggerTable, encode
+from .triggers import LEAST_COUNTS, MOST_ROWS, TriggerTable, encode, exposure_reasons
 
 DISK_MARGIN = 1.05
 """What files need beside the frames: headers, indices, attributes."""
@@ -168,6 +168,8 @@ def judge(scan: Scan, rig: RigSettings, *, facts: Facts, exposure: float | None 
         table = encode(scan, trajectory, rig=rig, deadtime=deadtime, exposure=exposure)
     except InfeasibleScanError as error:
         reasons += error.reasons
+        if trajectory is None:
+            reasons += exposure_reasons(scan, deadtime=deadtime, exposure=exposure)
     return Preflight(
         scan=scan,
         facts=facts,

@@ -188,6 +188,17 @@ def live_ticks(window: Window, *, deadtime: float, exposure: float | None) -> In
     return window.ticks - dead if exposure is None else np.full_like(window.ticks, wanted)
 
 
+def exposure_reasons(scan: Scan, *, deadtime: float, exposure: float | None) -> list[str]:
+    """Give what speaks against the exposure in any window; `encode` says it too, but needs a trajectory."""
+    reasons: list[str] = []
+    for window in scan.windows:
+        try:
+            live_ticks(window, deadtime=deadtime, exposure=exposure)
+        except InfeasibleScanError as error:
+            reasons += error.reasons
+    return _first_of_each(reasons)
+
+
 def _first_of_each(reasons: list[str]) -> list[str]:
     """A thousand lines that fail alike are one reason: keep the first three, count the others."""
     shown = reasons[:3]

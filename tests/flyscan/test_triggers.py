@@ -199,3 +199,10 @@ def test_the_report_of_a_flight_that_can_be_flown_shows_its_numbers():
         "can be flown",
     ):
         assert part in text
+
+
+def test_an_exposure_that_is_too_short_is_told_beside_a_speed_that_is_too_high():
+    report = judge(compile(Fly(1e-5 @ Linspace("x", 0, 1, 100))), SETTINGS, facts=facts(deadtimes={"cam": 5e-5}))
+    text = str(report)
+    assert "needs a speed of" in text
+    assert "a dead time of 5e-05 s need at least" in text
