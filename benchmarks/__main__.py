@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 
 from . import bench, report
 from .compare import MIN_ROUNDS, Comparison, UnequalResultsError, compare
@@ -43,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--table", action="store_true", help="Markdown for the README")
     parser.add_argument("--rounds", type=_rounds, default=MIN_ROUNDS, help=f"at least {MIN_ROUNDS}")
     parser.add_argument("--side", choices=["ours", "peer"], help=argparse.SUPPRESS)
-    parser.add_argument("--case", default="", help=argparse.SUPPRESS)
     return parser
 
 
@@ -84,15 +84,15 @@ def _all(options: argparse.Namespace) -> int:
 
 def _measure(row: bench.Row, options: argparse.Namespace) -> bool:
     row.prepare()
-    measured: list[Comparison] = [compare(row, case, rounds=options.rounds) for case in row.goals]
+    measured: list[Comparison] = compare(row, rounds=options.rounds)
     write = report.as_json if options.json else report.as_table_lines if options.table else report.as_text
     print(write(row, measured), flush=True)
     return all(one.met for one in measured)
 
 
 def _side(options: argparse.Namespace) -> int:
-    result = bench.load(options.name).run_side(options.side, options.case)
-    print(json.dumps({"seconds": result.seconds, "digest": result.digest}))
+    results = bench.load(options.name).run_side(options.side)
+    print(json.dumps({case: asdict(result) for case, result in results.items()}))
     return 0
 
 

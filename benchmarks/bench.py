@@ -47,10 +47,11 @@ class Row:
     packages: tuple[str, ...]
     module: ModuleType
 
-    def run_side(self, which: Which, case: str) -> SideResult:
-        """Do the work of one side in this process. `case` is "" for a row without cases."""
-        side: Callable[..., SideResult] = self.module.side
-        return side(which, case) if case else side(which)
+    def run_side(self, which: Which) -> dict[str, SideResult]:
+        """Do the work of one side in this process; a row without cases has the one case ""."""
+        side: Callable[[Which], SideResult | dict[str, SideResult]] = self.module.side
+        result = side(which)
+        return {"": result} if isinstance(result, SideResult) else result
 
     def prepare(self) -> None:
         """Make the row's large inputs, if it has any."""

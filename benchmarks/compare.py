@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from .bench import SEED, Row, Sense, SideResult, Which
 from .processes import run_fresh
 
+Round = dict[Which, dict[str, SideResult]]
+"""Of both sides, the result of every case."""
+
 MIN_ROUNDS = 5
 RESAMPLES = 4000
 
@@ -52,19 +55,22 @@ class Comparison:
         return self.ratio / self.goal if self.sense == "at_least" else self.goal / self.ratio
 
 
-def compare(row: Row, case: str, *, rounds: int) -> Comparison:
-    """Measure one case of `row` over `rounds` rounds, after one that is only checked.
+def compare(row: Row, *, rounds: int) -> list[Comparison]:
+    """Measure every case of `row` over `rounds` rounds, after one that is only checked.
 
     Raises:
         UnequalResultsError: The two sides returned different digests.
         SideFailedError: A side failed or hung.
     """
-    expected = _round(row, case, first="ours")["ours"].digest
-    timed = [_round(row, case, first="peer" if number % 2 else "ours") for number in range(rounds)]
-    for sides in timed:
-        _check_equal(row, case, digests={expected, sides["ours"].digest})
-    ours = np.array([sides["ours"].seconds for sides in timed])
-    peer = np.array([sides["peer"].seconds for sides in timed])
+    checked = _round(row, first="ours")
+    timed = [_round(row, first="peer" if number % 2 else "ours") for number in range(rounds)]
+    for case in row.goals:
+        _check_equal(row, case, [checked, *timed])
+    return [_comparison(row, case, timed) for case in row.goals]
+
+
+def _comparison(row: Row, case: str, timed: list[Round]) -> Comparison:
+    ours, peer = (np.array([sides[which][case].seconds for sides in timed]) for which in ("ours", "peer"))
     ratios = peer / ours if row.sense == "at_least" else ours / peer
     return Comparison(
         case=case,
@@ -84,14 +90,16 @@ def interval_of(ratios: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _round(row: Row, case: str, *, first: Which) -> dict[Which, SideResult]:
+def _round(row: Row, *, first: Which) -> Round:
     second: Which = "peer" if first == "ours" else "ours"
-    sides: dict[Which, SideResult] = {which: run_fresh(row.name, which, case=case) for which in (first, second)}
-    _check_equal(row, case, digests={side.digest for side in sides.values()})
+    sides: Round = {which: run_fresh(row.name, which) for which in (first, second)}
+    for case in row.goals:
+        _check_equal(row, case, [sides])
     return sides
 
 
-def _check_equal(row: Row, case: str, *, digests: set[str]) -> None:
+def _check_equal(row: Row, case: str, rounds: list[Round]) -> None:
+    digests = {results[case].digest for sides in rounds for results in sides.values()}
     if len(digests) > 1:
         label = f"{row.name} ({case})" if case else row.name
         msg = f"{label}: the sides do not do the same work: their digests are {' and '.join(sorted(digests))}"

@@ -14,24 +14,20 @@ class SideFailedError(ChildProcessError):
     """A side ended without a result; the message holds what it wrote to stderr."""
 
 
-def run_fresh(name: str, which: Which, *, case: str) -> SideResult:
-    """Run one side of row `name` in a process of its own.
+def run_fresh(name: str, which: Which) -> dict[str, SideResult]:
+    """Run one side of row `name` in a process of its own; give its result of every case.
 
     Raises:
         SideFailedError: It failed, or did not end within SIDE_SECONDS.
     """
-    command = [sys.executable, "-m", "benchmarks", name, "--side", which, "--case", case]
+    command = [sys.executable, "-m", "benchmarks", name, "--side", which]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SIDE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        msg = f"{_label(name, which, case=case)} did not end within {SIDE_SECONDS:.0f} s"
+        msg = f"{name}, side {which!r}, did not end within {SIDE_SECONDS:.0f} s"
         raise SideFailedError(msg) from error
     if done.returncode != 0:
-        msg = f"{_label(name, which, case=case)} failed with status {done.returncode}:\n{done.stderr.strip()}"
+        msg = f"{name}, side {which!r}, failed with status {done.returncode}:\n{done.stderr.strip()}"
         raise SideFailedError(msg)
     reply = json.loads(done.stdout.strip().splitlines()[-1])
-    return SideResult(seconds=reply["seconds"], digest=reply["digest"])
-
-
-def _label(name: str, which: Which, *, case: str) -> str:
-    return f"{name}{f' ({case})' if case else ''}, side {which!r},"
+    return {case: SideResult(**result) for case, result in reply.items()}

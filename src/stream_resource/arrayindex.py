@@ -12,6 +12,7 @@ document the datums themselves say which rows are unknown, afterwards its verdic
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -105,7 +106,7 @@ class ArrayIndex:
         """Whether the files join events along a new leading axis."""
         return any(doc["parameters"].get("join_method") == "stack" for doc in self.resources.values())
 
-    @property
+    @cached_property
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one event's data as the descriptor gives it.
 
