@@ -20,7 +20,7 @@ help:
 	@echo "make lint           ruff, basedpyright, import-linter, the rules of the house"
 	@echo "make bench          Wingbeat beside its peers (benchmarks/README.md)"
 	@echo "make docs           the documentation as a site in build/docs"
-	@echo "make soak           ROUNDS=10 demos in a row, until one fails"
+	@echo "make soak           ROUNDS=10 demos that lose frames at random places (ARGS=\"--seed N\" repeats them)"
 	@echo "make clean          remove what builds and tests left, but .venv"
 
 demo: $(VENV)/.with-all
@@ -43,8 +43,8 @@ docs: $(VENV)/.with-docs
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
 
-soak: $(VENV)/.with-all
-	for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/wingbeat demo --once $(ARGS) || exit $$?; done
+soak: $(VENV)/.with-test
+	$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .benchmarks .pytest_cache .ruff_cache .hypothesis .import_linter_cache

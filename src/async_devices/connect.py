@@ -4,7 +4,6 @@ import inspect
 from types import FrameType, TracebackType
 
 from .device import DEFAULT_TIMEOUT, Device, connect_devices
-from .errors import NotConnectedError
 
 
 class connected:  # noqa: N801  # used as a statement
@@ -47,7 +46,7 @@ class connected:  # noqa: N801  # used as a statement
                 device.set_name(name)
         try:
             await connect_devices(self._devices, timeout=self._timeout)
-        except NotConnectedError:
+        except BaseException:  # a cancellation, too, leaves no circuit open
             for device in self._devices.values():
                 await device.disconnect()
             raise

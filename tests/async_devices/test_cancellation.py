@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from wingbeat.async_devices import Device, connected
 from wingbeat.async_devices.cancellation import keep_cancellation
 
 
@@ -30,3 +31,27 @@ async def test_an_error_comes_through_as_it_is():
 
     with pytest.raises(KeyError, match="pv"):
         await keep_cancellation(fail())
+
+
+async def test_a_cancelled_connect_leaves_no_device_connected():
+    begun, disconnected = asyncio.Event(), []
+
+    class Silent(Device):
+        async def connect_self(self, path, timeout):
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def disconnect(self):
+            disconnected.append(self.name)
+            await super().disconnect()
+
+    async def connect() -> None:
+        async with connected():
+            silent = Silent()  # noqa: F841 - named by its variable
+
+    task = asyncio.create_task(connect())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert disconnected == ["silent"]

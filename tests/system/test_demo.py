@@ -16,6 +16,8 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.system.independent import written_rows
+
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(240)]
 
 LINES, POINTS = 4, 50
@@ -78,17 +80,6 @@ def nobody_left(monkeypatch: pytest.MonkeyPatch):
     while left := marked_processes(mark):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
-
-
-def written_rows(report: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unique ids, exposure times and stamped trigger numbers of the camera's file, read by h5py alone."""
-    (path,) = report["files"]["cam"]
-    with h5py.File(path, "r", locking=False) as file:
-        attributes = file["/entry/instrument/NDAttributes"]
-        ids = attributes["NDArrayUniqueId"][:]
-        seconds, nanoseconds = attributes["NDArrayEpicsTSSec"][:], attributes["NDArrayEpicsTSnSec"][:]
-        digits = file["/entry/data/data"][:, 0, 0:4].astype(np.int64)
-    return ids, seconds.astype(np.int64) * 10**9 + nanoseconds, digits @ (10_000 ** np.arange(4))
 
 
 @pytest.mark.usefixtures("nobody_left")
