@@ -1,7 +1,7 @@
 """The simulated beamline as a client sees it: its devices and their wiring."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +60,7 @@ async def simulated_beamline(logs: Path, *, seed: int) -> AsyncGenerator[Beamlin
         NotConnectedError: A device did not connect; the message is a tree of what is wrong.
     """
     async with child_server("wingbeat.sim_iocs", ["--seed", str(seed)], log=logs / "sim_iocs.log") as ready:
-        # The EPICS libraries read these when the first signal connects.
-        os.environ.update(ready["environment"])
+        _confine_epics(ready["environment"])
         prefix: str = ready["prefix"]
         async with connected() as devices:
             x, y = Motor(f"{prefix}X"), Motor(f"{prefix}Y")
@@ -80,3 +79,14 @@ async def simulated_beamline(logs: Path, *, seed: int) -> AsyncGenerator[Beamlin
         finally:
             for device in devices.values():
                 await device.disconnect()
+
+
+def _confine_epics(environment: Mapping[str, str]) -> None:
+    """Let the EPICS clients of this process see the simulated beamline alone.
+
+    The libraries read their variables when the first signal connects. What a facility sets (name servers, say) is taken
+    away: no packet of a demonstration leaves the loopback interface.
+    """
+    for name in [name for name in os.environ if name.startswith(("EPICS_CA_", "EPICS_PVA_"))]:
+        del os.environ[name]
+    os.environ.update(environment)
