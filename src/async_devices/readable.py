@@ -5,10 +5,10 @@ from typing import Any
 
 from event_model.documents import DataKey
 
+from ..task_scope import together
 from .device import Device
 from .protocols import Hints, Reading
 from .signal import SignalR
-from .together import together
 from .verbs import async_verb
 
 

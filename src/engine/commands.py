@@ -9,13 +9,14 @@ from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ..task_scope import together
 from . import run_commands
 from .branch import Branch
 from .cleanup import settled
 from .errors import IllegalMessageError, OperationTimeoutError
 from .execution import Execution
 from .messages import MsgLike
-from .operation import Operation, name_of, together
+from .operation import Operation, name_of
 
 Command = Callable[[Execution, Branch, MsgLike], Any]
 
@@ -76,7 +77,7 @@ async def _all(members: list[Operation]) -> None:
     if len(waiting) == 1:
         await waiting[0]
     elif waiting:
-        await together([_settle(member) for member in waiting])
+        await together(*(_settle(member) for member in waiting))
 
 
 async def _settle(member: Operation) -> None:

@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ..async_devices.protocols import DISPATCH
 from ..task_owner import TaskOwner
+from ..task_scope import together
 from .branch import CURRENT, Branch
 from .cleanup import stop_devices, unstage_devices
 from .dispatch import Call, DeviceHook, through
 from .errors import ExitStatus, Interruption, NotInPlanError, UnknownCommandError, UnsupportedVerbError
 from .messages import MsgLike
-from .operation import Operation, Pending, failure, name_of, together
+from .operation import Operation, Pending, failure, name_of
 
 if TYPE_CHECKING:
     from .open_run import OpenRun
@@ -198,7 +199,7 @@ class Execution:
         return await self.apart(branch, self._each(verb, devices), name=f"{verb} of {len(devices)} devices")
 
     async def _each(self, verb: str, devices: Sequence[Any]) -> list[Any]:
-        return await together([self._one(verb, device) for device in devices])
+        return await together(*(self._one(verb, device) for device in devices))
 
     async def _one(self, verb: str, device: Any) -> Any:
         result = self.act(verb, device)

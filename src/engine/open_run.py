@@ -6,12 +6,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..stream_resource.errors import StreamResourceError
+from ..task_scope import together
 from . import documents
 from .assets import AssetPacker
 from .bundle import AssetDocument, Bundle
 from .documents import Document
 from .errors import DocumentError, ExitStatus, IllegalMessageError
-from .operation import name_of, together
+from .operation import name_of
 from .run import Run
 from .stream import Description, Stream
 
@@ -67,7 +68,7 @@ class OpenRun:
         known = self._descriptions.get(device)
         if known is None:
             keys, configuration = await together(
-                [self._data_keys(branch, device, collect=collect), self._configuration(branch, device)]
+                self._data_keys(branch, device, collect=collect), self._configuration(branch, device)
             )
             known = self._descriptions[device] = Description(keys, configuration)
         return known
@@ -107,7 +108,7 @@ class OpenRun:
         return stream
 
     async def _describe_all(self, branch: "Branch", devices: Sequence[Any], *, collect: bool) -> dict[Any, Description]:
-        found = await together([self._describe(branch, device, collect=collect) for device in devices])
+        found = await together(*(self._describe(branch, device, collect=collect) for device in devices))
         return dict(zip(devices, found, strict=True))
 
     async def configured(self, branch: "Branch", device: Any) -> None:

@@ -14,7 +14,7 @@ cancelled when its waiter is failed.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from .branch import Branch
@@ -36,20 +36,6 @@ def failure(verb: str, obj: Any, cause: BaseException | None) -> OperationFailed
     error = OperationFailedError(f"{verb} of {name_of(obj)} failed: {reason}")
     error.__cause__ = cause
     return error
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once and give their values in order.
-
-    The first failure, in time, cancels the others and is raised as it is: one failure reads better than a group of one.
-    """
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        first: BaseException = failures.exceptions[0]
-        raise first from first.__cause__
-    return [task.result() for task in tasks]
 
 
 class Pending:

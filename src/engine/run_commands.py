@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from ..task_scope import together
 from .branch import Branch
 from .bundle import AssetDocument, Bundle
 from .documents import Document
@@ -11,7 +12,7 @@ from .execution import Execution
 from .messages import Msg, MsgLike
 from .monitor import Monitor
 from .open_run import OpenRun
-from .operation import Operation, failure, name_of, together
+from .operation import Operation, failure, name_of
 from .stream import Stream
 
 
@@ -119,7 +120,7 @@ async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -
         if operation.done:
             await operation
     if waiting:
-        await together([_settle(operation) for operation in waiting])
+        await together(*(_settle(operation) for operation in waiting))
     readings = await _read_all(execution, branch, devices)
     run = execution.runs.get(msg.run)
     if run is not None:

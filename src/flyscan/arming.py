@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 from ..async_devices.flight import FlightDetector, TriggerInfo
+from ..task_scope import together
 from .errors import WiringError
 from .hardware import FlightMotor, TrajectoryController, TriggerBox
 from .preflight import Preflight
 from .rig import Rig
-from .task_scope import together
 from .trajectory import Trajectory
 from .triggers import TriggerTable
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..async_devices.flight import FlightDetector
 from ..async_devices.protocols import Progress, Status, StreamDocument
+from ..task_scope import task_scope, together
 from .announcer import Announcer
 from .arming import Crew
 from .errors import ArmingTimeoutError, FlightOrderError, RigError, StalledDetectorError, TriggerBoxError
@@ -33,7 +34,6 @@ from .preflight import Preflight, judge
 from .reconciler import Reconciler
 from .rig import Rig
 from .scan import Scan
-from .task_scope import task_scope, together
 from .timeline import Timeline
 from .trajectory import Trajectory
 from .triggers import TriggerTable

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from ...task_scope import together
 from ..datatypes import SubsetEnum
 from ..device import Device
 from ..errors import AcquireError, ReadbackError, WaitTimeoutError
 from ..flight import TriggerInfo
 from ..signals import set_and_wait_for_other, signal_r, signal_rbv, signal_rw
-from ..together import together
 
 STOP_TIMEOUT = 10.0
 """Seconds in which a driver must have stopped."""

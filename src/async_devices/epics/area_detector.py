@@ -26,13 +26,13 @@ from ...stream_resource.composer import StreamComposer
 from ...stream_resource.files import read_identities
 from ...stream_resource.frames import FrameRange
 from ...stream_resource.uris import path_of_uri
+from ...task_scope import together
 from ..errors import AssetsNotReadyError, ReadbackError, UnsupportedTriggerError, WriterError
 from ..flight import DetectorCounts, FrameIdentities, Identity, StreamAsset, TriggerInfo
 from ..paths import DEFAULT_PATHS, PathInfo, PathProvider
 from ..protocols import Hints, Reading, StreamDocument
 from ..readable import ReadableDevice
 from ..status import Status
-from ..together import together
 from ..verbs import async_verb, status_verb
 from .ad_driver import AdDriver
 from .hdf_plugin import HdfPlugin

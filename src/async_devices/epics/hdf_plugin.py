@@ -17,12 +17,12 @@ Capture_RBV is what
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from ...task_scope import together
 from ..datatypes import SubsetEnum
 from ..device import Device
 from ..errors import AssetsNotReadyError, PutFailedError, ReadbackError, WaitTimeoutError, WriterError
 from ..paths import PathInfo
 from ..signals import set_and_wait_for_other, signal_r, signal_rbv, signal_rw
-from ..together import together
 
 OPEN_TIMEOUT = 10.0
 FLUSH_TIMEOUT = 30.0

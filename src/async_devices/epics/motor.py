@@ -14,12 +14,12 @@ tells of a stop.
 import asyncio
 from typing import Any
 
+from ...task_scope import alongside, together
 from ..errors import MoveFailedError, SetpointOutsideLimitsError, WaitTimeoutError
 from ..protocols import Location
 from ..readable import ReadableDevice
 from ..signals import signal_r, signal_rw, signal_w
 from ..status import Progress, Report, Status
-from ..together import alongside, together
 from ..verbs import async_verb, status_verb
 
 NO_LIMITS = (float("-inf"), float("inf"))

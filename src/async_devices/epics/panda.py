@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...task_scope import together
 from ..errors import AcquireError, ReadbackError, WaitTimeoutError
 from ..paths import PathProvider
-from ..together import together
 from .panda_capture import PandaCapture
 from .pvi import Block, PviDevice
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...task_scope import alongside, together
 from ..datatypes import SubsetEnum
 from ..device import Device, DeviceVector
 from ..errors import BuildFailedError, ExecuteFailedError, WaitTimeoutError
 from ..signals import signal_r, signal_rw, signal_x
 from ..status import Progress, Report, Status
-from ..together import alongside, together
 from ..verbs import status_verb
 
 AXES = "ABCUVWXYZ"
