@@ -1,4 +1,4 @@
-"""Servers of their own on free ports, known to EPICS before any test runs."""
+"""Small servers of their own, where the EPICS clients of this process look."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import leaks
+from tests import beamline, leaks
 
 SERVERS = Path(__file__).parent / "servers"
 
@@ -19,11 +19,7 @@ def free_port() -> int:
         return tcp.getsockname()[1]
 
 
-CA_PORT, PVA_PORT, PVA_UDP_PORT = free_port(), free_port(), free_port()
-
-# The house's environment leads to the simulated beamline by UDP; these servers are found by TCP beside it. libca reads
-# its environment once per process, so this is set before any test runs; a PVA client reads it when it is made.
-os.environ["EPICS_CA_NAME_SERVERS"] = f"127.0.0.1:{CA_PORT}"
+PVA_PORT, PVA_UDP_PORT = free_port(), free_port()
 
 
 class ServerProcess:
@@ -58,15 +54,17 @@ class ServerProcess:
         self.process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ca_server():
-    """Prefix of a small Channel Access server."""
-    server = ServerProcess(
-        str(SERVERS / "ca_server.py"),
-        "T:",
-        environment={"EPICS_CA_SERVER_PORT": str(CA_PORT), "EPICS_CAS_SERVER_PORT": str(CA_PORT)},
-    )
+    """Prefix of a small Channel Access server.
+
+    libca reads its environment once per process, so it serves where the simulated beamline does in other modules.
+    """
+    port = str(beamline.CA_PORT)
+    environment = {"EPICS_CA_SERVER_PORT": port, "EPICS_CAS_SERVER_PORT": port}
+    server = ServerProcess(str(SERVERS / "ca_server.py"), "T:", environment=environment)
     yield "T:"
+    beamline.forget_channels()
     server.end()
 
 

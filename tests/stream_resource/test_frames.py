@@ -67,5 +67,49 @@ def test_holds_asks_for_one_number(a):
     assert {i for i in range(-2, 60) if ours.holds(i)} == numbers(a)
 
 
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans(), RANGES), max_size=20))
+def test_sets_that_grew_from_one_another_do_not_change_each_other(steps):
+    family = [(RangeSet(), set())]
+    for parent, add, frames in steps:
+        ours, plain = family[-1 - parent % len(family)]
+        grown = ours.with_range(frames) if add else ours.without(frames)
+        family.append((grown, plain | numbers([frames]) if add else plain - numbers([frames])))
+    for ours, plain in family:
+        assert ours == RangeSet.of_indices(plain)
+        assert ours.size == len(plain)
+        assert {i for i in range(60) if ours.holds(i)} == plain
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), max_size=20))
+def test_a_set_that_grows_at_its_end_copies_nothing(steps):
+    grown, plain, edges, at = RangeSet(), set(), None, 0
+    for gap, size in steps:
+        grown = grown.with_range(FrameRange(at + gap, at + gap + size))
+        plain |= numbers([FrameRange(at + gap, at + gap + size)])
+        at += gap + size
+        edges = edges if edges is not None else grown._edges
+        assert grown._edges is edges
+    assert list(grown.indices()) == sorted(plain)
+
+
+@settings(max_examples=50)
+@given(SETS, RANGES)
+def test_what_changes_nothing_gives_the_same_set(a, frames):
+    ours = RangeSet(a)
+    with_all, without_any = ours.with_range(frames), ours.without(frames)
+    assert (with_all is ours) is (numbers([frames]) <= numbers(a))
+    assert (without_any is ours) is (not numbers([frames]) & numbers(a))
+
+
+@pytest.mark.parametrize("frames", [FrameRange(-1, 3), FrameRange(4, 3), FrameRange(0, 2**63)])
+def test_a_set_refuses_to_grow_by_a_range_that_cannot_be(frames):
+    with pytest.raises(FrameRangeError):
+        RangeSet().with_range(frames)
+    with pytest.raises(FrameRangeError):
+        RangeSet().gaps(frames)
+
+
 def test_repr_is_readable():
     assert repr(RangeSet.of_indices([7, 1, 2, 1])) == "RangeSet(1:3, 7:8)"

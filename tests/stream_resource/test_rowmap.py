@@ -1,6 +1,7 @@
 """RowMap gives back exactly the rows that a naive model, one dict entry per frame, gives."""
 
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -159,6 +160,21 @@ def test_good_follows_every_datum():
         rowmap.add_datum(datum(f"a/{n}", (n, n + 1), (2 * n + 1, 2 * n + 2)))
 
 
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), max_size=25))
+def test_good_of_every_moment_stays_what_it_was_whatever_order_the_seq_nums_come_in(places):
+    rowmap, naive, seen = RowMap("cam"), set(), []
+    rowmap.add_resource(resource("a"))
+    rows = 0
+    for n, (first, size) in enumerate(places):
+        rowmap.add_datum(datum(f"a/{n}", (rows, rows + size), (first, first + size)))
+        rows += size
+        naive |= set(range(first, first + size))
+        seen.append((rowmap.good, rowmap.last_seq_num, set(naive)))
+    for good, last, held in seen:
+        assert (set(good.indices()), good.size, last) == (held, len(held), max(held))
+
+
 def test_foreign_resources_are_refused():
     rowmap = RowMap("cam")
     with pytest.raises(RowMapError, match="needs resource a: send it first"):
@@ -187,6 +203,22 @@ def test_memory_grows_with_ranges_and_not_with_frames_or_datums():
     assert rowmap.locate(19_999_999) == Row("a", 19_999_998)
     assert len(rowmap.physical("a")) == len(list(rowmap.stretches(FrameRange(1, rowmap.rows)))) == 1
     assert deep_size(rowmap, set()) < 10_000
+
+
+def test_ten_thousand_datums_with_a_gap_after_each_stay_under_ten_megabytes():
+    frames, datums = 10_000, 10_000
+    tracemalloc.start()
+    try:
+        rowmap = RowMap("cam")
+        rowmap.add_resource(resource("a"))
+        for n in range(datums):
+            first = n * (frames + 1) + 1
+            rowmap.add_datum(datum(f"a/{n}", (n * frames, (n + 1) * frames), (first, first + frames)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rowmap.rows == rowmap.good.size == 100_000_000
+    assert held < 10_000_000
 
 
 def deep_size(thing, seen):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wingbeat.stream_resource.arrayindex import ArrayIndex
 from wingbeat.stream_resource.errors import MissingFrameError, UnknownFrameError
 from wingbeat.stream_resource.frames import FrameRange, RangeSet
@@ -97,3 +99,55 @@ def test_rows_beyond_the_plan_are_no_frames(line):
     assert line.array.good == RangeSet([FrameRange(1, 4), FrameRange(8, 9)])
     with pytest.raises(UnknownFrameError):
         line.reader[8]
+
+
+RANGES_JUDGED = st.tuples(st.integers(0, 30), st.integers(0, 10)).map(lambda pair: FrameRange(pair[0], sum(pair)))
+MARKED = st.tuples(st.integers(1, 30), st.integers(1, 5), st.booleans())
+
+
+def judged(datums):
+    """The array after each of the datums, and per seq_num whether its newest one is certain."""
+    docs, index, certain = Documents(), RunIndex(), {}
+    for name, doc in (docs.start(), docs.descriptor(), docs.resource()):
+        index.apply(name, doc)
+    array = index.streams["primary"].arrays["cam"]
+    for first, size, known in datums:
+        name, doc = docs.datum((first, first + size))
+        doc = doc if known else doc | {"verdict": Verdict.UNKNOWN.value}
+        index.apply(name, doc)
+        index.apply(name, doc)
+        certain |= dict.fromkeys(range(first, first + size), known)
+        yield array, certain
+
+
+@settings(max_examples=150)
+@given(st.lists(MARKED, max_size=25))
+def test_good_and_unknown_follow_the_newest_datum_of_each_frame(datums):
+    for array, certain in judged(datums):
+        assert set(array.good.indices()) == {i for i in certain if certain[i]}
+        assert set(array.unknown.indices()) == {i for i in certain if not certain[i]}
+        assert array.committed == max(certain)
+
+
+@settings(max_examples=100)
+@given(st.lists(MARKED, min_size=1, max_size=15), st.none() | st.integers(0, 35), RANGES_JUDGED)
+def test_good_follows_the_plan_and_the_verdicts_once_they_are_known(datums, planned, doubted):
+    *_, (array, certain) = judged(datums)
+    assert array.good.size == sum(certain.values())
+    array.planned = planned
+    last = max(certain) if planned is None else planned
+    assert set(array.good.indices()) == {i for i in certain if certain[i] and i <= last}
+    array.verdicts = Verdicts(50)
+    array.verdicts.put(doubted, Verdict.UNKNOWN)
+    assert set(array.good.indices()) == {i for i in certain if i <= last and not doubted.holds(i - 1)}
+
+
+def test_a_datum_that_comes_twice_marks_nothing_anew():
+    docs = Documents()
+    array = ArrayIndex("cam", docs.data_keys["cam"])
+    array.add_resource(docs.resource()[1])
+    (_, doubted), (_, redone) = docs.datum((1, 4)), docs.datum((1, 4))
+    doubted = doubted | {"verdict": Verdict.UNKNOWN.value}
+    for doc in (doubted, redone, doubted):
+        array.add_datum(doc)
+    assert (array.good, array.unknown) == (RangeSet([FrameRange(1, 4)]), RangeSet())

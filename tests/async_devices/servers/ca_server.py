@@ -3,13 +3,9 @@
 import asyncio
 import sys
 
-import caproto
 from caproto import ChannelType
 from caproto.asyncio.server import Context
 from caproto.server import PVGroup, pvproperty
-
-# libca searches through a name server on a circuit of priority 1, then uses priority 0: for caproto a fault.
-caproto.VersionRequest.priority = property(lambda self: 0)
 
 
 class Small(PVGroup):
