@@ -21,16 +21,10 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from ..stream_resource.codecs import BITSHUFFLE, BLOSC, DEFLATE, LZ4, SHUFFLE, ZSTD
 from .errors import UnreadableError
 
 Bytes = npt.NDArray[np.uint8]
-
-DEFLATE: Final = 1
-SHUFFLE: Final = 2
-BLOSC: Final = 32001
-LZ4: Final = 32004
-BITSHUFFLE: Final = 32008
-ZSTD: Final = 32015
 
 BLOSC_HEAD_NBYTES: Final = 16
 BITSHUFFLE_LZ4: Final = 2

@@ -6,6 +6,8 @@ Everything here is pure but `files` (the only importer of h5py) and the readers 
 
 from .chunkindex import ChunkIndex as ChunkIndex
 from .chunkindex import ChunkRecord as ChunkRecord
+from .codecs import Passthrough as Passthrough
+from .codecs import passthrough as passthrough
 from .composer import StreamComposer as StreamComposer
 from .errors import StreamResourceError as StreamResourceError
 from .frames import FrameRange as FrameRange
@@ -13,6 +15,7 @@ from .frames import RangeSet as RangeSet
 from .journal import JournalRecord as JournalRecord
 from .layout import ChunkSlice as ChunkSlice
 from .layout import Layout as Layout
+from .reframe import NotPassable as NotPassable
 from .rowmap import Row as Row
 from .rowmap import RowMap as RowMap
 from .rowmap import Stretch as Stretch

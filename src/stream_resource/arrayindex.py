@@ -8,7 +8,8 @@ axis (`join_method` "stack": bluesky 1.15, consolidators.py, `ConsolidatorBase.s
 
 A row is not yet a good frame. Rows of an interval of which it cannot be told which frames they hold (verdict unknown)
 are there, and so are rows beyond the plan (a trigger too many); neither is ever given for a frame. Before the stop
-document the datums themselves say which rows are unknown, afterwards its verdicts do.
+document the datums themselves say which rows are unknown, afterwards its verdicts do. While the run goes on its good
+frames are kept up to date datum by datum, so that asking for them after each costs nothing more.
 """
 
 from collections.abc import Iterator
@@ -47,7 +48,8 @@ class ArrayIndex:
         self.planned: int | None = None
         self.verdicts: Verdicts | None = None
         self._marked_unknown = RangeSet()
-        self._good: tuple[tuple[object, ...], RangeSet] | None = None
+        self._certain: RangeSet | None = None
+        self._judged: tuple[tuple[object, ...], RangeSet] | None = None
 
     def add_resource(self, doc: StreamResource) -> None:
         """Announce a file of the key; the same document again changes nothing."""
@@ -56,12 +58,15 @@ class ArrayIndex:
 
     def add_datum(self, doc: StreamDatum) -> None:
         """Take rows of an announced file; the same document again changes nothing."""
-        self.rowmap.add_datum(doc)
-        seq_nums = RangeSet([FrameRange(doc["seq_nums"]["start"], doc["seq_nums"]["stop"])])
+        if not self.rowmap.add_datum(doc):
+            return
+        seq_nums = FrameRange.of(doc["seq_nums"]["start"], doc["seq_nums"]["stop"])
         if doc.get(VERDICT_KEY) == Verdict.UNKNOWN:
-            self._marked_unknown |= seq_nums
-        elif self._marked_unknown:
-            self._marked_unknown -= seq_nums  # taken again
+            self._marked_unknown = self._marked_unknown.with_range(seq_nums)
+            self._certain = self._known_rows.without(seq_nums)
+        elif self._certain is not None:
+            self._marked_unknown = self._marked_unknown.without(seq_nums)  # taken again
+            self._certain = self._certain.with_range(seq_nums)
 
     @property
     def unknown(self) -> RangeSet:
@@ -78,13 +83,20 @@ class ArrayIndex:
         return self.rowmap.good & RangeSet([FrameRange(1, self.planned + 1)])
 
     @property
+    def _known_rows(self) -> RangeSet:
+        """The seq_nums whose newest datum is not marked unknown; until one is, those that have a row."""
+        return self.rowmap.good if self._certain is None else self._certain
+
+    @property
     def good(self) -> RangeSet:
         """The seq_nums whose newest row is known to hold just that frame."""
+        if self.planned is None and self.verdicts is None:
+            return self._known_rows
         # Asked for with every frame, and made anew only when one of the things that it follows from is another one.
         made_of = (self.rowmap.good, self.planned, self.verdicts, self._marked_unknown)
-        if self._good is None or any(new is not old for new, old in zip(made_of, self._good[0], strict=True)):
-            self._good = made_of, self.indexed - self.unknown
-        return self._good[1]
+        if self._judged is None or any(new is not old for new, old in zip(made_of, self._judged[0], strict=True)):
+            self._judged = made_of, self.indexed - self.unknown
+        return self._judged[1]
 
     def stretches(self, seq_nums: FrameRange) -> Iterator[Stretch]:
         """The newest rows of the good frames among `seq_nums`, ascending."""

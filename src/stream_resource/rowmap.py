@@ -9,7 +9,8 @@ Theory of operation. Two views of the same datums are kept, both as sorted lists
 
 The newest datum that names a seq_num wins; what it replaces stays in the view by row. Neighbours that go on in both
 seq_nums and rows are merged, so memory grows with ranges, not with frames and, for documents of `StreamComposer`, not
-with datums.
+with datums. A datum at the end, as nearly all are, costs O(1) however many ranges there are; one that goes back costs
+the moving of the references behind it.
 
 Rows are events: a file whose events hold n frames each has rows n·row … n·(row+1) − 1 in its dataset (event-model: the
 `indices` of a StreamDatum count events; bluesky's consolidators multiply by `shape[0]`).
@@ -62,6 +63,14 @@ class Stretch(NamedTuple):
         return Stretch(seq_nums, self.resource, FrameRange(self.rows.start, following.rows.stop))
 
 
+def _append(stretches: list[Stretch], new: Stretch) -> None:
+    joined = stretches[-1].joined(new) if stretches else None
+    if joined is None:
+        stretches.append(new)
+    else:
+        stretches[-1] = joined
+
+
 class _File:
     """One resource's rows in file order, and which datums have been seen."""
 
@@ -87,11 +96,7 @@ class _File:
 
     def append(self, stretch: Stretch) -> None:
         self.rows = stretch.rows.stop
-        joined = self.stretches[-1].joined(stretch) if self.stretches else None
-        if joined is None:
-            self.stretches.append(stretch)
-        else:
-            self.stretches[-1] = joined
+        _append(self.stretches, stretch)
 
 
 class RowMap:
@@ -114,7 +119,7 @@ class RowMap:
         self._data_key = data_key
         self._files: dict[str, _File] = {}
         self._newest: list[Stretch] = []
-        self._good: RangeSet | None = None
+        self._good = RangeSet()
         self._rows = 0
 
     def add_resource(self, doc: StreamResource) -> None:
@@ -150,7 +155,7 @@ class RowMap:
             file.append(stretch)
             self._rows += stretch.rows.size
             self._put(stretch)
-            self._good = None
+            self._good = self._good.with_range(stretch.seq_nums)  # a row may be replaced, but never goes away
         return True
 
     def knows(self, doc: StreamDatum) -> bool:
@@ -173,6 +178,12 @@ class RowMap:
         return Stretch(seq_nums, file.uid, rows)
 
     def _put(self, new: Stretch) -> None:
+        if not self._newest or new.seq_nums.start >= self._newest[-1].seq_nums.stop:
+            _append(self._newest, new)
+        else:
+            self._replace(new)
+
+    def _replace(self, new: Stretch) -> None:
         at = self._first_ending_after(new.seq_nums.start)
         end = bisect_left(self._newest, new.seq_nums.stop, key=lambda stretch: stretch.seq_nums.start)
         replaced = self._newest[at:end]
@@ -225,8 +236,6 @@ class RowMap:
     @property
     def good(self) -> RangeSet:
         """The seq_nums that have a row."""
-        if self._good is None:
-            self._good = RangeSet(stretch.seq_nums for stretch in self._newest)
         return self._good
 
     def missing(self, upto: FrameRange) -> RangeSet:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import tracemalloc
 
 import h5py
 import hdf5plugin
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wingbeat.stream_resource.codecs import Passthrough, passthrough
+from wingbeat.stream_resource.codecs import Passthrough, bitshuffle_block, passthrough
 from wingbeat.stream_resource.errors import UnreadableError
 from wingbeat.stream_resource.layout import Filter
 from wingbeat.stream_resource.reframe import (
@@ -383,3 +384,35 @@ def test_arbitrary_bytes_are_no_lz4_of_another_length(packed, nbytes):
         assert len(unpacked_lz4(packed, nbytes)) == nbytes
     except UnreadableError:
         return
+
+
+@pytest.mark.parametrize(
+    ("packed", "nbytes"),
+    [
+        (b"", 0),
+        (b"\x30ab", 2),  # three literals, of which two are there
+        (b"\x10a\x01", 5),  # half a distance
+        (b"\x10a\x00\x00\x00", 5),  # a distance of nothing
+        (b"\x10a\x02\x00\x00", 5),  # a match before the first byte
+        (b"\x1fa\x01\x00\xff", 5),  # a length without an end
+    ],
+)
+def test_a_damaged_lz4_block_is_unreadable(packed, nbytes):
+    with pytest.raises(UnreadableError, match="damaged"):
+        unpacked_lz4(packed, nbytes)
+
+
+def test_an_lz4_block_that_claims_much_takes_no_memory():
+    bomb = b"\x1fa\x01\x00" + b"\xff" * 50_000 + b"\x00"  # a match of 12 MB
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableError):
+            unpacked_lz4(bomb, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("element_nbytes", "block"), [(1, 8192), (2, 4096), (3, 2728), (8, 1024), (100, 128)])
+def test_the_default_block_of_bitshuffle(element_nbytes, block):
+    assert bitshuffle_block(element_nbytes) == block
