@@ -60,10 +60,11 @@ async def alongside(main: Coroutine[Any, Any, T], companion: Coroutine[Any, Any,
 
 
 def _coroutine(work: Awaitable[T]) -> Coroutine[Any, Any, T]:
-    return cast("Coroutine[Any, Any, T]", work) if asyncio.iscoroutine(work) else _awaited(work)
+    return cast("Coroutine[Any, Any, T]", work) if asyncio.iscoroutine(work) else awaited(work)
 
 
-async def _awaited(work: Awaitable[T]) -> T:
+async def awaited(work: Awaitable[T]) -> T:
+    """Make a coroutine of anything that can be awaited, for a task to run."""
     return await work
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import math
 import shutil
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import numpy as np
 from event_model.documents import DataKey
@@ -13,11 +13,10 @@ from event_model.documents import DataKey
 from ..async_devices.errors import NoPathProviderError
 from ..async_devices.flight import FlightDetector
 from ..async_devices.paths import DEFAULT_PATHS
+from ..task_scope import awaited, task_scope
 from .hardware import FlightMotor, TriggerBox
 from .preflight import Facts, Scale, Travel
 from .rig import Rig
-
-T = TypeVar("T")
 
 
 async def gather(
@@ -30,17 +29,20 @@ async def gather(
         detectors: Those to be flown.
         axes: Axes of the scan; those that the rig does not have are left to `judge`.
         directory: Where the files go; where the default path provider puts them, unless given.
+
+    Raises:
+        DeviceError: The first that a device failed to answer with.
     """
     box = cast("TriggerBox", rig.trigger_box)
     known = [axis for axis in axes if axis in rig.settings.axes]
     recorders = [*detectors, box.capture]
-    async with asyncio.TaskGroup() as group:
-        routing = group.create_task(_of(box.routing()))
-        scales = group.create_task(_of(box.encoder_scales()))
-        health = group.create_task(_of(box.health()))
+    async with task_scope() as group:
+        routing = group.create_task(awaited(box.routing()))
+        scales = group.create_task(awaited(box.encoder_scales()))
+        health = group.create_task(awaited(box.health()))
         travel = {axis: group.create_task(_travel(cast("FlightMotor", rig.motor(axis)))) for axis in known}
-        deadtimes = {detector.name: group.create_task(_of(detector.deadtime())) for detector in detectors}
-        keys = {detector.name: group.create_task(_of(detector.describe_collect())) for detector in recorders}
+        deadtimes = {detector.name: group.create_task(awaited(detector.deadtime())) for detector in detectors}
+        keys = {detector.name: group.create_task(awaited(detector.describe_collect())) for detector in recorders}
         free = group.create_task(asyncio.to_thread(_free, directory))
     return Facts(
         travel={axis: task.result() for axis, task in travel.items()},
@@ -51,13 +53,6 @@ async def gather(
         health=health.result(),
         free_nbytes=free.result(),
     )
-
-
-def _of(asked: Awaitable[T]) -> Coroutine[Any, Any, T]:
-    async def answer() -> T:
-        return await asked
-
-    return answer()
 
 
 async def _travel(motor: FlightMotor) -> Travel:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from scanspec.specs import Fly, Linspace
-from wingbeat.async_devices.errors import ExecuteFailedError
+from wingbeat.async_devices.errors import ExecuteFailedError, WaitTimeoutError
 from wingbeat.async_devices.flight import Identity
 from wingbeat.flyscan import FlyScan, compile
 from wingbeat.flyscan.errors import (
@@ -272,3 +272,14 @@ async def test_a_detector_that_the_rig_does_not_know_is_refused():
     cam = Recorder(world, "cam", Identity.COUNT_ONLY)
     with pytest.raises(RigError, match="eiger"):
         FlyScan(raster(), [Recorder(world, "eiger", Identity.COUNT_ONLY)], rig=fake_rig(world, cam))
+
+
+async def test_a_device_that_does_not_answer_a_preflight_fails_it_as_itself(virtual_clock):
+    flight, _, camera = await flight_on_fakes()
+
+    async def silent() -> float:
+        raise WaitTimeoutError("cam: no answer")
+
+    camera.deadtime = silent
+    with pytest.raises(WaitTimeoutError, match="cam: no answer"):
+        await flight.preflight()

@@ -15,8 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from event_model import DocumentNames, schema_validators
 
-from tests.system.independent import written_rows
+from tests.system.independent import journal_documents, written_rows
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -98,6 +99,27 @@ def test_a_clean_flight_agrees_everywhere_and_says_missing_0(tmp_path: Path):
     assert (np.diff(times) > 0).all()
     assert triggers.tolist() == list(range(1, PLANNED + 1))
 
+    check_documents(report)
+
+
+def check_documents(report: dict) -> None:
+    """The journal alone tells the run: valid documents in order, every row of every file covered once."""
+    (segment,) = map(Path, report["journal"])
+    documents = journal_documents(segment)
+    for name, doc in documents:
+        schema_validators[DocumentNames[name]].validate(doc)
+    names = [name for name, _ in documents]
+    assert (names[0], names[1], names[-1]) == ("start", "descriptor", "stop")
+    assert set(names[2:-1]) == {"stream_resource", "stream_datum"}
+
+    resources = {doc["uid"]: doc["data_key"] for name, doc in documents if name == "stream_resource"}
+    assert sorted(resources.values()) == sorted(report["files"])
+    for uid in resources:
+        datums = [doc for name, doc in documents if name == "stream_datum" and doc["stream_resource"] == uid]
+        for axis, first in (("indices", 0), ("seq_nums", 1)):
+            numbers = [n for doc in datums for n in range(doc[axis]["start"], doc[axis]["stop"])]
+            assert numbers == list(range(first, first + PLANNED))
+
 
 @pytest.mark.usefixtures("nobody_left")
 @pytest.mark.parametrize("seed", [3, 11])
@@ -174,6 +196,34 @@ def test_a_spec_outside_the_travel_is_refused_with_the_limit(tmp_path: Path):
     said = complaint(run_demo(tmp_path / "data", "--points", "5000"))
     assert "limit" in said
     assert "40" in said
+
+
+WRONG_PREFIX = """
+import sys
+from contextlib import asynccontextmanager
+from wingbeat.demo import beamline
+
+true_child = beamline.child_server
+
+@asynccontextmanager
+async def elsewhere(*arguments, **more):
+    async with true_child(*arguments, **more) as ready:
+        yield ready | {"prefix": "NOWHERE:"}
+
+beamline.child_server = elsewhere
+from wingbeat.cli import main
+sys.argv = ["wingbeat", "demo", "--once", "--data", sys.argv[1]]
+main()
+"""
+
+
+@pytest.mark.usefixtures("nobody_left")
+def test_pvs_that_never_connect_are_named_as_a_tree(tmp_path: Path):
+    command = [sys.executable, "-c", WRONG_PREFIX, str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
+    said = complaint(done)
+    for part in ("did not connect", "NOWHERE:X.VAL", "NOWHERE:PANDA:PVI", "expected", "EPICS_CA_"):
+        assert part in said
 
 
 def test_the_module_runs_as_the_command_does():
