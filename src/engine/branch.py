@@ -29,17 +29,19 @@ class Branch:
     Attributes:
         execution: The plan that is being run.
         task: The task that runs this strand.
+        exempt: Whether its operations pass while the plan is paused: it runs a suspender's plan.
         told: Whether a stop or abort has been raised in it; from then on its operations are clean-up and pass.
         bundles: Open event bundles by run key.
         groups: Operations to be waited for, by group.
     """
 
-    __slots__ = ("_lender", "_status", "bundles", "execution", "groups", "task", "told")
+    __slots__ = ("_lender", "_status", "bundles", "execution", "exempt", "groups", "task", "told")
 
     def __init__(self, execution: "Execution", task: asyncio.Task[Any] | None, *, told: bool = False) -> None:
         self.execution = execution
         self.task = task
         self.told = told
+        self.exempt = False
         self._lender: Branch | None = None
         self._status: PlanStatus | None = None
         self.bundles: dict[Hashable | None, Bundle] = {}
@@ -47,14 +49,21 @@ class Branch:
 
     def child(self, task: asyncio.Task[Any] | None) -> "Branch":
         """Give a branch for `task`, which this one has started."""
-        return Branch(self.execution, task, told=self.told)
+        child = Branch(self.execution, task, told=self.told)
+        child.exempt = self.exempt
+        return child
 
     def lend(self, task: asyncio.Task[Any] | None, status: "PlanStatus") -> "Branch":
         """Give a branch that acts for this one in the `task` of `status`: same bundles, same groups."""
         lent = Branch(self.execution, task, told=self.told)
         lent.bundles, lent.groups = self.bundles, self.groups
-        lent._lender, lent._status = self, status
+        lent._lender, lent._status, lent.exempt = self, status, self.exempt
         return lent
+
+    @property
+    def root(self) -> "Branch":
+        """The branch of the plan that this one acts for: itself, unless it was lent."""
+        return self if self._lender is None else self._lender.root
 
     @property
     def is_awaited(self) -> bool:

@@ -12,15 +12,16 @@ from .operation import name_of
 log = logging.getLogger(__name__)
 
 
-async def stop_devices(devices: Sequence[Any], *, within: float) -> list[str]:
-    """Stop all devices in parallel, as something went wrong; give the names of those that could not be stopped.
+async def stop_devices(devices: Sequence[Any], *, within: float, success: bool = False) -> list[str]:
+    """Stop all devices in parallel; give the names of those that could not be stopped.
 
     Args:
         devices: Those without a `stop` are passed over.
         within: Seconds that each is given.
+        success: Whether that is in order (a pause), or something went wrong.
     """
     stoppable = [device for device in devices if callable(getattr(device, "stop", None))]
-    return await _each("stop", stoppable, within, success=False)
+    return await _each("stop", stoppable, within, success=success)
 
 
 async def unstage_devices(devices: Sequence[Any], *, within: float) -> list[str]:

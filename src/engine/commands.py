@@ -15,14 +15,34 @@ from .branch import Branch
 from .cleanup import settled
 from .errors import IllegalMessageError, OperationTimeoutError
 from .execution import Execution
+from .freezer import Deferred, checkpoint
 from .messages import MsgLike
 from .operation import Operation, name_of
 
 Command = Callable[[Execution, Branch, MsgLike], Any]
 
+ITS_OWN = "the plan paused itself"
+
 
 def _null(_execution: Execution, _branch: Branch, _msg: MsgLike) -> None:
-    """Do nothing, but pass the gate: also `checkpoint`, which only marks a place of the plan so far."""
+    """Do nothing, but pass the gate."""
+
+
+def _checkpoint(execution: Execution, branch: Branch, msg: MsgLike) -> Any:
+    """Mark a place of the plan, by name if it has one: a pause may wait for it."""
+    if execution.freezer.deferred is None or not checkpoint(execution.freezer, msg):
+        return None
+    return execution.freezer.gate.passage(branch)
+
+
+async def _pause(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Pause the plan here, or with `defer` at the next checkpoint."""
+    freezer = execution.freezer
+    if msg.kwargs.get("defer", next(iter(msg.args), False)):
+        freezer.deferred = Deferred(reason=ITS_OWN, at=None, surface=True)
+        return
+    freezer.pause(ITS_OWN, surface=True)
+    await freezer.gate.passage(branch)
 
 
 def _start(execution: Execution, branch: Branch, msg: MsgLike) -> Operation:
@@ -34,7 +54,7 @@ def _start(execution: Execution, branch: Branch, msg: MsgLike) -> Operation:
     return operation
 
 
-async def _wait(_execution: Execution, branch: Branch, msg: MsgLike) -> bool:
+async def _wait(execution: Execution, branch: Branch, msg: MsgLike) -> bool:
     """Wait for a group; True when all of it is done.
 
     Raises:
@@ -49,12 +69,15 @@ async def _wait(_execution: Execution, branch: Branch, msg: MsgLike) -> bool:
     if timeout is None:
         await _all(members)
         return True
-    deadline = asyncio.timeout(timeout)
+    expired = False
     try:
-        async with deadline:
-            await _all(members)
+        async with execution.limit(branch, timeout) as deadline:
+            try:
+                await _all(members)
+            finally:
+                expired = deadline.expired()
     except TimeoutError as error:
-        if not deadline.expired():
+        if not expired:
             raise  # a member's own
         late = [member for member in members if not member.done]
         if not late:  # the last one was done in the very turn in which the time was up
@@ -85,7 +108,10 @@ async def _settle(member: Operation) -> None:
 
 
 async def _sleep(execution: Execution, branch: Branch, msg: MsgLike) -> None:
-    await execution.apart(branch, asyncio.sleep(float(msg.args[0])), name="sleep")
+    seconds = float(msg.args[0])
+    # A suspender's own plan runs while the plan's clock stands.
+    work = asyncio.sleep(seconds) if branch.exempt else execution.freezer.clock.sleep(seconds)
+    await execution.apart(branch, work, name="sleep")
 
 
 async def _wait_for(execution: Execution, branch: Branch, msg: MsgLike) -> Any:
@@ -181,7 +207,8 @@ def _engine_class(execution: Execution, _branch: Branch, _msg: MsgLike) -> type:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "null": _null,
-        "checkpoint": _null,
+        "checkpoint": _checkpoint,
+        "pause": _pause,
         "clear_checkpoint": _null,
         "rewindable": _null,
         "RE_class": _engine_class,

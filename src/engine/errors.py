@@ -2,8 +2,8 @@
 
 EngineError
 ├── yours: the plan, the message or the metadata is wrong
-│   ├── IllegalMessageError (ValueError)        a message that makes no sense here: save without create, a second
-open_run │   ├── UnknownCommandError (LookupError)       a Msg whose command is not in the table
+│   ├── IllegalMessageError (ValueError)        a message that makes no sense here: save without create
+│   ├── UnknownCommandError (LookupError)       a Msg whose command is not in the table
 │   ├── UnsupportedVerbError (TypeError)        the object lacks the method that the message needs
 │   ├── PlanTypeError (TypeError)               neither a Plan nor a generator of messages
 │   ├── DocumentError (ValueError)              a document that event-model's schema refuses
@@ -19,14 +19,18 @@ open_run │   ├── UnknownCommandError (LookupError)       a Msg whose com
     ├── EngineBusyError                         a plan runs already
     ├── EngineClosedError                       the engine was closed
     ├── WrongLoopError                          the engine lives on another event loop
+    ├── TransitionError                         the engine's state does not know that request
+    ├── PauseRefusedError                       something in flight cannot be paused
     ├── PlanStoppedError                        RE.stop() ended the plan
-    └── PlanAbortedError                        RE.abort() ended the plan
+    ├── PlanAbortedError                        RE.abort() ended the plan
+    └── PlanHaltedError                         RE.halt() ended the plan, without its clean-up
 
 An `Interruption` is no error of the tree: it is how a stop or an abort travels through a plan, and a BaseException
-so that a plan's `except Exception` does not swallow it.
+so that a plan's `except Exception` does not swallow it. A `Rewind` travels the same way, up to the step that it is for.
+`RunPaused` is none either: it tells whoever awaited the plan that it waits, and holds the way to go on.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 ExitStatus = Literal["success", "abort", "fail"]
 
@@ -103,6 +107,47 @@ class PlanAbortedError(EngineError):
     """The plan was ended by an abort request: its runs are closed as aborted."""
 
 
+class TransitionError(EngineError):
+    """The engine's state does not know what was asked."""
+
+
+class PauseRefusedError(EngineError):
+    """Something that is in flight can neither be stopped and started again, nor finished, nor paused."""
+
+
+class PlanHaltedError(EngineError):
+    """The plan was ended by a halt request: its own clean-up was not run."""
+
+
+class RunPaused(Exception):  # noqa: N818  # no error: nothing is wrong
+    """The plan that was awaited is paused and goes on with `await RE.resume()`, which gives its value.
+
+    Attributes:
+        handle: Of the plan.
+        run: The newest run that it has opened, or None.
+        reason: Why it was paused.
+    """
+
+    def __init__(self, handle: Any, run: Any, reason: str) -> None:
+        what = reason or "the plan is paused"
+        super().__init__(f"{what}; `await RE.resume()` goes on, `await RE.stop()` or `await RE.abort()` ends it")
+        self.handle = handle
+        self.run = run
+        self.reason = reason
+
+
+class Rewind(BaseException):
+    """A step is to be taken again; raised at its pending operations and caught where it ends.
+
+    Attributes:
+        step: Which one.
+    """
+
+    def __init__(self, step: Any) -> None:
+        super().__init__("the step is taken again")
+        self.step = step
+
+
 class Interruption(BaseException):
     """A request to end the plan, raised at its pending operation and at the next one of every branch.
 
@@ -134,3 +179,11 @@ class RequestStop(Interruption):
     def to_error(self) -> EngineError:
         """Give the error that the caller of the engine gets."""
         return PlanStoppedError(f"the plan was stopped: {self.reason or 'no reason given'}")
+
+
+class RequestHalt(Interruption):
+    """End the plan now, and do not run its clean-up: every operation in it is refused."""
+
+    def to_error(self) -> EngineError:
+        """Give the error that the caller of the engine gets."""
+        return PlanHaltedError(f"the plan was halted: {self.reason or 'no reason given'}")

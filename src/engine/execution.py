@@ -18,6 +18,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -28,9 +29,13 @@ from ..task_scope import together
 from .branch import CURRENT, Branch
 from .cleanup import stop_devices, unstage_devices
 from .dispatch import Call, DeviceHook, through
-from .errors import ExitStatus, Interruption, NotInPlanError, UnknownCommandError, UnsupportedVerbError
+from .errors import ExitStatus, Interruption, NotInPlanError, RequestHalt, UnknownCommandError, UnsupportedVerbError
+from .freezer import Freezer
+from .generator_plans import as_messages, drive
 from .messages import MsgLike
 from .operation import Operation, Pending, failure, name_of
+from .step import STEP, Step
+from .transaction import discard, emit
 
 if TYPE_CHECKING:
     from .open_run import OpenRun
@@ -45,6 +50,11 @@ BREATH = 0.002
 
 BREATH_CHECKS = 31
 """The clock is read once per this many operations plus one (a power of two less one)."""
+
+RESTING = frozenset({"wait", "wait_for", "sleep", "checkpoint", "pause", "input"})
+"""Commands that a pause does not wait for: they wait themselves."""
+
+FLIGHT = frozenset({"kickoff", "complete"})
 
 Body = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -76,6 +86,13 @@ class Execution:
         staged: Devices that were staged and not unstaged.
         interruption: The stop or abort request, once there is one.
         uids: Of all runs opened so far, in order.
+        steps: That are entered.
+        aloft: Flyers that were kicked off, each with its step and, once there is one, the operation that it ends with.
+        active: Commands that are being carried out and have to finish before the plan is at rest.
+        strays: Names of devices that may have written rows that nobody has read.
+        attentive: Whether operations look at the gate, at their step and at a request to end.
+        surface: Tells whoever awaits the plan that it is paused.
+        freezer: Pauses it.
     """
 
     def __init__(self, engine: "RunEngine", body: Body, *, plan_name: str, plan_type: str, md: dict[str, Any]) -> None:
@@ -91,6 +108,13 @@ class Execution:
         self.interruption: Interruption | None = None
         self.uids: list[str] = []
         self.subscriptions: list[int] = []
+        self.steps: list[Step[Any]] = []
+        self.aloft: dict[Any, tuple[Step[Any] | None, Operation | None]] = {}
+        self.active: dict[object, MsgLike] = {}
+        self.strays: set[str] = set()
+        self.attentive = False
+        self.surface: Callable[[str], None] = _nobody
+        self.freezer = Freezer(self, engine.move)
         self._remembered: list[Claimable] = []
         self._remember_up_to = 256
         self._body = body
@@ -98,7 +122,7 @@ class Execution:
         self._timers: list[asyncio.TimerHandle] = []
         self._count = 0
         self._breathed = 0.0
-        self._ending = False
+        self.ending = False
         self._over = False
         self._all_told = False
 
@@ -106,8 +130,8 @@ class Execution:
 
     async def perform(self, branch: Branch, msg: MsgLike) -> Any:
         """Take one message through the middleware to its command, and give its result."""
-        if self._ending:
-            self._refuse(branch, msg)
+        if self.attentive:
+            await self._attend(branch, msg)
         self._count += 1
         if not self._count & BREATH_CHECKS:
             await self._breathe()
@@ -126,16 +150,34 @@ class Execution:
             text = f"no command {msg.command!r}; known are {known}; RE.register_command adds one"
             raise UnknownCommandError(text)
         result = command(self, branch, msg)
-        if type(result) is CoroutineType:
+        if type(result) is not CoroutineType:
+            return result
+        if msg.command in RESTING:
             return await cast(Awaitable[Any], result)
-        return result
+        ticket = object()
+        self.active[ticket] = msg
+        try:
+            return await cast(Awaitable[Any], result)
+        finally:
+            del self.active[ticket]
+            if self.attentive:
+                self.freezer.noticed()
+
+    async def _attend(self, branch: Branch, msg: MsgLike) -> None:
+        if self.ending:
+            self._refuse(branch, msg)
+            return
+        if not branch.exempt:
+            await self.freezer.gate.passage(branch)
+            self.freezer.told(branch)
 
     def _refuse(self, branch: Branch, msg: MsgLike) -> None:
         if self._over:
             what = f"{msg.command} of {name_of(msg.obj)}"
             text = f"{what}: plan {self.plan_name} has ended; start child tasks in a TaskGroup"
             raise NotInPlanError(text)
-        if self.interruption is not None and not (branch.told or self._all_told):
+        halted = isinstance(self.interruption, RequestHalt)
+        if self.interruption is not None and (halted or not (branch.told or self._all_told)):
             branch.tell()
             raise self.interruption
 
@@ -154,8 +196,13 @@ class Execution:
         if not hasattr(status, "add_callback"):
             text = f"{verb} of {name_of(obj)} gave {status!r}; expected a Status (done, success, add_callback)"
             raise UnsupportedVerbError(text)
-        operation = Operation(branch, status, verb=verb, obj=obj)
+        again = partial(self.act, verb, obj, *msg.args, **kwargs) if verb == "set" else None
+        operation = Operation(branch, status, verb=verb, obj=obj, again=again)
         self.remember(operation)
+        if verb in FLIGHT:
+            self.aloft[obj] = operation.step, operation if verb == "complete" else None
+        elif verb == "trigger" and operation.step is not None:
+            operation.step.triggered.add(name_of(obj))
         return operation
 
     def act(self, verb: str, obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -229,15 +276,54 @@ class Execution:
             self._remember_up_to = max(256, 2 * len(self._remembered))
         self._remembered.append(operation)
 
+    def limit(self, branch: Branch, seconds: float | None) -> AbstractAsyncContextManager[asyncio.Timeout]:
+        """Limit an `async with` to seconds of the plan's time, which stands still in a pause."""
+        return asyncio.timeout(seconds) if branch.exempt else self.freezer.clock.timeout(seconds)
+
+    def in_flight(self) -> list[Operation]:
+        """Give the operations of devices that have not ended."""
+        return [one for one in self._remembered if isinstance(one, Operation) and not one.done]
+
+    def leave(self, step: Step[Any]) -> None:
+        """Take note that a step has ended: what it saved is emitted, or goes to the step around it."""
+        self.steps.remove(step)
+        self.freezer.look()
+        if step.again:
+            discard(step.entries)
+            self.strays |= step.triggered
+        if step.outer is None:
+            emit(step.entries)
+        else:
+            step.outer.entries.extend(step.entries)
+            step.outer.triggered |= step.triggered
+
+    async def aside(self, plan: Any) -> Any:
+        """Run a plan beside the one that is paused; its operations pass the gate."""
+        return await self.owner.start(self._aside(plan), name="a plan beside the paused one")
+
+    async def _aside(self, plan: Any) -> Any:
+        branch = Branch(self, asyncio.current_task())
+        branch.exempt = True
+        CURRENT.set(branch)
+        STEP.set(None)
+        DISPATCH.set(DeviceHook())
+        given: Any = plan() if callable(plan) else plan
+        if hasattr(given, "__await__"):
+            return await cast("Awaitable[Any]", given)
+        return await drive(as_messages(given), partial(self.perform, branch))
+
     # The engine's side.
 
     def interrupt(self, interruption: Interruption) -> None:
         """Ask the plan to end. A second request cuts its clean-up short."""
-        self._ending = True
+        self.ending = True
+        self.freezer.look()
         if self._task is None or self._task.done():
             self.interruption = self.interruption or interruption
             return
         if self.interruption is not None:
+            if isinstance(interruption, RequestHalt):
+                self.interruption = interruption
             self._cut_short()
             return
         self.interruption = interruption
@@ -289,7 +375,10 @@ class Execution:
         branch = Branch(self, asyncio.current_task())
         CURRENT.set(branch)
         DISPATCH.set(DeviceHook())
-        return await self._body()
+        value = await self._body()
+        if not self.ending:
+            await self.freezer.gate.passage(branch)  # a plan that is paused does not end: `resume` gives its value
+        return value
 
     def _outcome(self, task: asyncio.Task[Any]) -> BaseException | None:
         """Say what the caller of the engine is to get instead of a value."""
@@ -307,7 +396,7 @@ class Execution:
         return ended
 
     async def _tidy(self, error: BaseException | None) -> None:
-        self._ending = self._over = True
+        self.ending = self._over = self.attentive = True
         for run in self.runs.values():
             await run.stop_monitors()
         if error is not None:
@@ -331,6 +420,10 @@ class Execution:
         for operation in self._remembered:
             if operation.failed and not operation.claimed:
                 log.warning("plan %s: nobody awaited %r", self.plan_name, operation)
+
+
+def _nobody(_reason: str) -> None:
+    """Nobody waits for the plan."""
 
 
 def _besides_interruption(error: BaseException) -> BaseException | None:

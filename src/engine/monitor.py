@@ -30,6 +30,7 @@ class Monitor:
 
     def open(self) -> None:
         """Subscribe."""
+        self._closed = False
         subscribe = getattr(self._device, "subscribe_reading", None) or self._device.subscribe
         subscribe(self._pushed)
 

@@ -14,7 +14,9 @@ from .documents import Document
 from .errors import DocumentError, ExitStatus, IllegalMessageError
 from .operation import name_of
 from .run import Run
+from .step import STEP
 from .stream import Description, Stream
+from .transaction import Entry, emit
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -128,16 +130,56 @@ class OpenRun:
         Raises:
             DocumentError: What was read is not what the descriptor announces.
         """
-        if not bundle.devices:
-            return
+        if bundle.devices:
+            self._put(Entry(run=self, stream=await self._stream(branch, bundle), bundle=bundle, at=time.time()))
+
+    async def drop(self, branch: "Branch", bundle: Bundle) -> None:
+        """Announce the rows of a bundle that is dropped."""
+        stream = await self._stream(branch, bundle)
+        self._put(Entry(run=self, stream=stream, bundle=bundle, at=time.time(), kept=False))
+
+    async def _stream(self, branch: "Branch", bundle: Bundle) -> Stream:
         stream = self.streams.get(bundle.stream)
         if stream is None or set(stream.devices) != set(bundle.devices):
             stream = await self.declare(branch, bundle.stream, bundle.devices, collect=False)
+        return stream
+
+    def _put(self, entry: Entry) -> None:
+        step = STEP.get()
+        if step is None:
+            emit([entry])
+        else:
+            step.stage(entry)
+
+    def commit(self, stream: Stream, bundle: Bundle, *, at: float) -> None:
+        """Emit a bundle as the next event of a stream.
+
+        Raises:
+            DocumentError: What was read is not what the descriptor announces.
+        """
         seq_num = stream.last_seq_num + 1
-        self.pack(stream, bundle.assets, single=True)
-        self.event(stream, bundle.readings)
+        self.pack(stream, self._without_strays(stream, bundle.assets), single=True)
+        self.event(stream, bundle.readings, at)
         for key in stream.external_keys:
             stream.next_seq_num[key] = seq_num + 1
+
+    def discard(self, stream: Stream, bundle: Bundle, *, ahead: int = 0) -> None:
+        """Announce the rows of a bundle that is no event, under the seq_num that it would have had."""
+        seq_num = stream.last_seq_num + 1 + ahead
+        assets = self._without_strays(stream, bundle.assets)
+        self.pack(stream, [(name, _numbered(name, doc, seq_num)) for name, doc in assets], single=True)
+
+    def _without_strays(self, stream: Stream, assets: Sequence[AssetDocument]) -> list[AssetDocument]:
+        """Split what holds rows of an attempt that was broken off between trigger and read.
+
+        Such rows come with the datum of the next event. They get its seq_num, and its own row, the last, is the newest.
+        """
+        if not self._execution.strays:
+            return list(assets)
+        seq_num = stream.last_seq_num + 1
+        split = [part for name, doc in assets for part in _split(name, doc, seq_num)]
+        self._execution.strays -= {device.name for device in stream.devices}
+        return split
 
     def event(self, stream: Stream, readings: Mapping[str, Mapping[str, Any]], at: float | None = None) -> None:
         """Emit the next event of a stream.
@@ -185,6 +227,16 @@ class OpenRun:
 
     # The end.
 
+    def pause_monitors(self) -> None:
+        """Make no events of changes until `resume_monitors`."""
+        for monitor in self.monitors.values():
+            monitor.close()
+
+    def resume_monitors(self) -> None:
+        """Make events of them again, beginning with what is so now."""
+        for monitor in self.monitors.values():
+            monitor.open()
+
     async def stop_monitors(self) -> None:
         """Subscribe to nothing any more."""
         for monitor in list(self.monitors.values()):
@@ -198,6 +250,7 @@ class OpenRun:
             DocumentError: An extra key takes the place of one of event-model's.
         """
         await self.stop_monitors()
+        self._settle_steps()
         num_events = {name: stream.last_seq_num for name, stream in self.streams.items()}
         extra = {**self.extra, **(extra or {})}
         taken = extra.keys() & {"uid", "time", "run_start", "num_events"}
@@ -206,6 +259,27 @@ class OpenRun:
             raise DocumentError(msg)
         doc = documents.stop(self.uid, exit_status=exit_status, reason=reason, num_events=num_events, extra=extra)
         self.emit("stop", doc)
+
+    def _settle_steps(self) -> None:
+        """Emit what the steps that are entered have saved for this run: nothing follows its stop document."""
+        for step in self._execution.steps:
+            emit([entry for entry in step.entries if entry.run is self])
+            step.entries = [entry for entry in step.entries if entry.run is not self]
+
+
+def _split(name: str, doc: Document, seq_num: int) -> list[AssetDocument]:
+    if name != "stream_datum":
+        return [(name, doc)]
+    start, last = doc["indices"]["start"], doc["indices"]["stop"] - 1
+    strays = [
+        {**doc, "uid": f"{doc['uid']}-{row}", "indices": {"start": row, "stop": row + 1}} for row in range(start, last)
+    ]
+    parts = [_numbered(name, stray, seq_num) for stray in strays]
+    return [*((name, part) for part in parts), (name, {**doc, "indices": {"start": last, "stop": last + 1}})]
+
+
+def _numbered(name: str, doc: Document, seq_num: int) -> Document:
+    return {**doc, "seq_nums": {"start": seq_num, "stop": seq_num + 1}} if name == "stream_datum" else doc
 
 
 def _names(devices: Any) -> list[str]:

@@ -1,24 +1,24 @@
 """Operations in flight, and who waits for them.
 
 Theory of operation. A device answers `set`, `trigger` and the like with a Status. The plan never awaits that Status
-itself: it waits on a future that the engine owns (`Pending.outcome`), which the Status completes. So a stop or an
-    abort can fail what the plan waits for at once,
-without cancelling a task of the plan and without cancelling the device's own work, which is then stopped by the
-device's `stop`. Coroutine verbs (`read`, `locate`) run in a task of the engine for the same reason; that task is
-cancelled when its waiter is failed.
+itself: it waits on a future that the engine owns (`Pending.until`), which the Status completes. So a stop or an abort
+can fail what the plan waits for at once, without cancelling a task of the plan and without cancelling the device's own
+work, which is then stopped by the device's `stop`. Coroutine verbs (`read`, `locate`) run in a task of the engine for
+the same reason; that task is cancelled when its waiter is failed.
 
     device Status ──done──► future ──► plan's await        normal
-    abort ──RequestAbort──► future ──► plan's await        interrupted; the late Status finds the future done and is
-    ignored
+    abort ──RequestAbort──► future ──► plan's await        interrupted; the late Status finds the future done
+    pause ──hold──► device stops, its Status ends unheeded; resume ──reissue──► new Status ──► the same future
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Any, TypeVar
 
 from .branch import Branch
-from .errors import Interruption, OperationFailedError
+from .errors import Interruption, OperationFailedError, Rewind
+from .step import STEP, Step
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Pending:
     """The futures that plans wait on; a stop or an abort fails them all."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[Any], Branch] = {}
+        self._waiting: dict[asyncio.Future[Any], tuple[Branch, Step[Any] | None]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -63,8 +63,9 @@ class Pending:
 
         Raises:
             Interruption: The plan is to end.
+            Rewind: The step that this belongs to is to be taken again.
         """
-        self._waiting[future] = branch
+        self._waiting[future] = branch, STEP.get()
         try:
             await future
         finally:
@@ -75,11 +76,22 @@ class Pending:
 
         Gives at how many of them the plan really waits: the Status of a device verb may be awaited by nobody.
         """
-        waiting = [(future, branch) for future, branch in self._waiting.items() if not future.done()]
+        waiting = [(future, branch) for future, (branch, _) in self._waiting.items() if not future.done()]
         for future, branch in waiting:
             branch.tell()
             future.set_exception(interruption)
         return sum(branch.is_awaited for _, branch in waiting)
+
+    def rewind(self, steps: Collection[Step[Any]]) -> None:
+        """Raise Rewind at every operation of these steps, but not in branches that know of it: they unwind."""
+        due = [
+            (future, branch, step)
+            for future, (branch, step) in self._waiting.items()
+            if step is not None and step in steps and not future.done() and not step.has_told(branch)
+        ]
+        for future, branch, step in due:
+            step.tell(branch)
+            future.set_exception(Rewind(step))
 
 
 class Operation:
@@ -87,17 +99,45 @@ class Operation:
 
     Awaiting it gives None when the device has done what was asked.
 
+    Attributes:
+        again: Asks the device for the same once more and gives its new Status; None for what is never asked twice.
+        step: That it was asked for in, if any.
+        held: Whether a pause has stopped the device and `reissue` is still to come.
+        claimed: Whether its failure, if any, has reached the plan.
+
     Raises:
         OperationFailedError: When awaited: the device failed; `__cause__` is its own error.
     """
 
-    __slots__ = ("_branch", "_status", "_thread", "_waiters", "claimed", "obj", "verb")
+    __slots__ = (
+        "_branch",
+        "_callbacks",
+        "_failure",
+        "_status",
+        "_thread",
+        "_waiters",
+        "_watchers",
+        "again",
+        "claimed",
+        "held",
+        "obj",
+        "step",
+        "verb",
+    )
 
-    def __init__(self, branch: Branch, status: Any, *, verb: str, obj: Any) -> None:
+    def __init__(
+        self, branch: Branch, status: Any, *, verb: str, obj: Any, again: Callable[[], Any] | None = None
+    ) -> None:
         self._branch = branch
         self._status = status
         self._thread = 0
         self._waiters: set[asyncio.Future[None]] = set()
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._watchers: list[Watcher] = []
+        self._failure: BaseException | None = None
+        self.again = again
+        self.held = False
+        self.step = STEP.get()
         self.verb = verb
         self.obj = obj
         self.claimed = False
@@ -109,12 +149,12 @@ class Operation:
     @property
     def done(self) -> bool:
         """Whether the device has ended, well or not."""
-        return bool(self._status.done)
+        return not self.held and (self._failure is not None or bool(self._status.done))
 
     @property
     def success(self) -> bool:
         """Whether the device has ended well."""
-        return bool(self._status.success)
+        return not self.held and self._failure is None and bool(self._status.success)
 
     @property
     def failed(self) -> bool:
@@ -123,31 +163,33 @@ class Operation:
 
     def exception(self, timeout: float | None = 0.0) -> BaseException | None:
         """Give the device's own error, or None."""
-        return self._status.exception(timeout)
+        if self._failure is not None:
+            return self._failure
+        return None if self.held else self._status.exception(timeout)
 
     def add_callback(self, callback: Callable[[Any], None]) -> None:
         """Have `callback(self)` called when the device has ended."""
-
-        def called(_: object) -> None:
+        if self.done:
             callback(self)
-
-        self._status.add_callback(called)
+        else:
+            self._callbacks.append(callback)
+            self._follow()
 
     def watch(self, watcher: Watcher) -> None:
         """Have `watcher` called with the progress, if the device reports any."""
-        watch = getattr(self._status, "watch", None)
-        if watch is not None:
-            watch(watcher)
+        self._watchers.append(watcher)
+        _watch(self._status, watcher)
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._settle().__await__()
 
     async def _settle(self) -> None:
         self.claimed = True
-        if not self._status.done:
+        while not self.done:
             await self._ended()
-        if not self._status.success:
-            raise failure(self.verb, self.obj, self._status.exception())
+        if not self.success:
+            error = self._failure if self._failure is not None else self._status.exception()
+            raise failure(self.verb, self.obj, error)
 
     async def _ended(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -160,21 +202,66 @@ class Operation:
 
     def _follow(self) -> None:
         """Have the status call back: once, however often it is waited for with a timeout."""
-        if self._thread:
+        if self._thread or self.held:
             return
         loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        status = self._status
 
         def called(_: object) -> None:
             # ophyd's statuses call back from threads of their own.
             if threading.get_ident() == self._thread:
-                self._finish()
+                self._finish(status)
             else:
-                loop.call_soon_threadsafe(self._finish)
+                loop.call_soon_threadsafe(self._finish, status)
 
-        self._status.add_callback(called)
+        status.add_callback(called)
 
-    def _finish(self) -> None:
+    def _finish(self, status: Any) -> None:
+        if self.held or status is not self._status:
+            return
         for future in self._waiters:
             if not future.done():
                 future.set_result(None)
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+    # A pause.
+
+    def hold(self) -> Any:
+        """Heed what the device says no more, as it is about to be stopped; gives its present Status."""
+        self.held = True
+        return self._status
+
+    def release(self) -> None:
+        """Heed it again: it could not be stopped."""
+        self.held = False
+        if self._waiters or self._callbacks:
+            self._thread = 0
+            self._follow()
+
+    def reissue(self) -> None:
+        """Ask the device for the same once more, for the same waiters."""
+        again = self.again
+        self.held, self._thread = False, 0
+        try:
+            self._status = self._status if again is None else again()
+        except OperationFailedError as error:
+            self._failure = error.__cause__ or error
+            self._finish(self._status)
+            return
+        for watcher in self._watchers:
+            _watch(self._status, watcher)
+        if self._waiters or self._callbacks:
+            self._follow()
+
+    def abandon(self) -> None:
+        """Let it be over: the step that asked for it is taken again."""
+        self.held, self.claimed = False, True
+
+
+def _watch(status: Any, watcher: Watcher) -> None:
+    watch = getattr(status, "watch", None)
+    if watch is not None:
+        watch(watcher)

@@ -1,9 +1,15 @@
 """The handle of a run: its documents so far, and its data; the same while it runs and afterwards."""
 
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from typing import TypeVar
+
 from ..stream_resource.reader import RunReader, StreamReader
 from ..stream_resource.runindex import RunIndex
 from .documents import Document
 from .errors import ExitStatus
+from .step import Step, steps
+
+T = TypeVar("T")
 
 
 class Run:
@@ -35,6 +41,16 @@ class Run:
     def exit_status(self) -> ExitStatus | None:
         """How it ended; None while it is open."""
         return None if self.stop is None else self.stop["exit_status"]
+
+    def steps(
+        self, points: Iterable[T] | AsyncIterable[T], *, name: str | None = None
+    ) -> AsyncGenerator[Step[T], None]:
+        """Iterate over points, each as a step that a suspension may have taken again.
+
+        Example:
+            `async for step in run.steps(points): async with step as point: await mv(x, point); ...`
+        """
+        return steps(points, name=name)
 
     def __getitem__(self, stream: str) -> StreamReader:
         """Give a stream: `[key]` of it is a column of its events, or the frames of an external key.

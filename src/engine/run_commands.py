@@ -105,9 +105,11 @@ async def save(execution: Execution, branch: Branch, msg: MsgLike) -> None:
     await execution.engine.room()
 
 
-def drop(_execution: Execution, branch: Branch, msg: MsgLike) -> None:
-    """Forget the open bundle."""
-    _bundle(branch, msg)
+async def drop(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+    """Forget the open bundle; rows that its devices have written are announced, as rows of no event."""
+    bundle = _bundle(branch, msg)
+    if bundle.assets:
+        await _run(execution, msg).drop(branch, bundle)
 
 
 async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -> Document:

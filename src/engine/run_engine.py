@@ -1,13 +1,14 @@
 """The run engine: runs plans, owns every task they start, and gets their documents onto disk and to subscribers."""
 
 import asyncio
-import contextlib
 import logging
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, TypeVar, cast, overload
 
 import orjson
@@ -17,31 +18,43 @@ from . import default
 from .commands import COMMANDS, Command
 from .dispatch import Middleware, dispatch
 from .documents import Document
-from .errors import EngineBusyError, EngineClosedError, RequestAbort, WrongLoopError
+from .errors import (
+    EngineBusyError,
+    EngineClosedError,
+    Interruption,
+    RequestAbort,
+    RequestHalt,
+    RequestStop,
+    TransitionError,
+    WrongLoopError,
+)
 from .execution import Execution
+from .freezer import Deferred, Suspension
 from .generator_plans import as_messages, drive, plan_name_of, plan_type_of
 from .handle import Handle
-from .interrupts import InterruptHandler
+from .interrupts import InterruptHandler, Keyboard
 from .journal import Journal, JournalStatistics
 from .journal_cursor import JournalCursor
 from .messages import MsgLike
 from .plan import Plan
 from .preserve import DirectoryLock, PersistentMetadata
 from .run import Run
+from .run_metadata import next_scan_id, versions
+from .states import TRANSITIONS, Event, State, after
 from .subscribers import Policy, Subscriber, SubscriberStatistics, Subscription, Where
+from .subscriptions import Subscriptions
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+REQUESTED = "a pause was requested"
+_EVENT_OF: Mapping[type[Interruption], Event] = MappingProxyType(
+    {Interruption: Event.ABORT, RequestAbort: Event.ABORT, RequestStop: Event.STOP, RequestHalt: Event.HALT}
+)
 DRAIN_TIME = 10.0
 """Seconds that closing gives to subscribers that are behind."""
 
 ScanIds = Callable[[Mapping[str, Any]], int]
-
-
-def _next_scan_id(md: Mapping[str, Any]) -> int:
-    """Count on from the last scan_id, as bluesky does; the first is 1."""
-    return int(md.get("scan_id", 0)) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +92,11 @@ class RunEngine:
             any time.
         commands: The verb table.
         last: The newest run.
+        state: What it is doing.
+        state_hook: Called with the new state and the old one at every change.
+        pausing_interrupts: How many interrupts (Ctrl-C) ask for a pause before one aborts: the first waits for a
+            checkpoint, the second does not. 0 has the first one abort, as suits a script.
+        pause_time: Seconds that a pause waits for what has to finish (a reading, an exposure).
         cleanup_time: Seconds that a plan's `finally` has after a stop or an abort.
         grace_time: Seconds that a plan has to end when its task was cancelled, before the rest goes on without it.
         device_stop_time: Seconds that a device has to stop.
@@ -93,7 +111,7 @@ class RunEngine:
         data_dir: str | Path | None = None,
         *,
         md: Mapping[str, Any] | None = None,
-        scan_id_source: ScanIds = _next_scan_id,
+        scan_id_source: ScanIds = next_scan_id,
         durable: bool = False,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="wingbeat-") if data_dir is None else None
@@ -109,6 +127,10 @@ class RunEngine:
         self.middleware: list[Middleware] = []
         self.commands: dict[str, Command] = dict(COMMANDS)
         self.last: Run | None = None
+        self.state = State.IDLE
+        self.state_hook: Callable[[State, State], None] | None = None
+        self.pausing_interrupts = 2
+        self.pause_time = 10.0
         self.cleanup_time = 30.0
         self.grace_time = 1.0
         self.device_stop_time = 10.0
@@ -117,10 +139,7 @@ class RunEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._execution: Execution | None = None
         self._handle: Handle[Any] | None = None
-        self._subscriptions: dict[int, Subscription] = {}
-        self._ending: list[Subscription] = []
-        self._unstarted: list[Subscription] = []
-        self._tokens = 0
+        self._subscriptions = Subscriptions(self.journal, self._owner, ready=self._ready)
         self._closed = False
         if self.journal.lost:
             log.warning("%d runs were cut off and are closed as lost: %s", len(self.journal.lost), self.journal.lost)
@@ -148,8 +167,12 @@ class RunEngine:
 
     async def _call(self, plan: Any, md: dict[str, Any]) -> Any:
         handle = self.start(plan, **md)
+        return await self._until_paused(handle)
+
+    async def _until_paused(self, handle: Handle[Any]) -> Any:
+        """Wait until a plan has ended, or is paused by somebody who is to be told here."""
         try:
-            return await handle
+            return await handle.outcome()
         except asyncio.CancelledError:
             if not handle.done:
                 await handle.abort("whoever awaited it was cancelled")
@@ -175,8 +198,9 @@ class RunEngine:
             raise EngineBusyError(msg)
         execution = self._execution_of(plan, md)
         self._execution = execution
+        self.move(Event.START)
         task = self._owner.start(self._run(execution), name=f"plan {execution.plan_name}")
-        self._handle = Handle(execution, task)
+        self._handle = Handle(execution, task, end=self.end)
         return self._handle
 
     def _execution_of(self, plan: Any, md: dict[str, Any]) -> Execution:
@@ -185,30 +209,116 @@ class RunEngine:
 
     async def _run(self, execution: Execution) -> Any:
         try:
-            with InterruptHandler(self._interrupted):
+            with InterruptHandler(Keyboard(self, execution).pressed):
                 try:
                     return await execution.run()
                 finally:
                     await self._settle(execution)
         finally:
             self._execution = None
+            self.move(Event.END)
 
     async def _settle(self, execution: Execution) -> None:
         """Wait until all is on disk and critical subscribers have seen it."""
         last = self.journal.next_sequence - 1
         await self.journal.committed(last)
-        for subscription in [one for one in self._subscriptions.values() if one.critical]:
-            await subscription.settled(last)
-            subscription.check()
+        await self._subscriptions.settled(last)
         for token in execution.subscriptions:
             self.unsubscribe(token)
 
-    def _interrupted(self) -> None:
+    # States.
+
+    def move(self, event: Event) -> None:
+        """Go to the state that follows, if there is one: a milder end does not overtake a graver one."""
+        if event not in TRANSITIONS[self.state]:
+            return
+        old, self.state = self.state, after(self.state, event)
+        if old is not self.state and self.state_hook is not None:
+            self.state_hook(self.state, old)
+
+    def end(self, interruption: Interruption) -> None:
+        """Ask the plan that runs, if any, to end, and do not wait."""
         if self._execution is not None:
-            log.warning(
-                "interrupted: plan %s is being ended; once more cuts its clean-up short", self._execution.plan_name
-            )
-            self._execution.interrupt(RequestAbort("interrupted from the keyboard"))
+            self.move(_EVENT_OF[type(interruption)])
+            self._execution.interrupt(interruption)
+
+    # Pausing.
+
+    async def pause(self, reason: str = "", *, at: str | None = None, defer: bool = False) -> None:
+        """Pause the plan that runs, and wait until all is at rest. Whoever awaits the plan goes on waiting.
+
+        Args:
+            reason: In words.
+            at: The name of the checkpoint at which to pause.
+            defer: Pause at the next checkpoint, whatever its name.
+
+        Raises:
+            TransitionError: No plan runs that could be paused.
+            PauseRefusedError: A flyer in the air cannot pause.
+        """
+        execution = self._execution
+        if execution is None:
+            after(self.state, Event.PAUSE)
+            return
+        if at is not None or defer:
+            execution.freezer.deferred = Deferred(reason=reason, at=at, surface=False)
+        elif self.state is not State.PAUSED:
+            execution.freezer.pause(reason)
+        await self._rested(execution)
+
+    async def _rested(self, execution: Execution) -> None:
+        """Wait until all is at rest, or the plan has ended before."""
+        rested = self._owner.start(execution.freezer.rested(), name="waits for rest")
+        await asyncio.wait({rested, cast("Handle[Any]", self._handle).task}, return_when=asyncio.FIRST_COMPLETED)
+        rested.cancel()
+
+    def request_pause(self, defer: bool = False) -> None:  # noqa: FBT001, FBT002  # bluesky's signature
+        """Ask for a pause and do not wait; may be called from any thread, and by a subscriber."""
+
+        def ask() -> None:
+            if self._execution is not None:
+                self._execution.freezer.ask(REQUESTED, defer=bool(defer))
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(ask)
+
+    async def resume(self) -> Any:
+        """Let the paused plan go on, and give its value like the await that it was started with.
+
+        Raises:
+            TransitionError: No plan is paused.
+        """
+        after(self.state, Event.RESUME)
+        handle = cast("Handle[Any]", self._handle)
+        cast(Execution, self._execution).freezer.resume()
+        return await self._until_paused(handle)
+
+    def suspend(self, reason: str, *, pre_plan: Any = None, post_plan: Any = None) -> Callable[[], None]:
+        """Suspend the plan that runs; gives the function that releases it.
+
+        The innermost steps that are entered are taken again then. May be called while it is suspended already: it goes
+        on when all are released.
+
+        Args:
+            reason: In words.
+            pre_plan: Run when all is at rest; a Plan, a generator, or a function that makes one.
+            post_plan: Run before all goes on.
+
+        Raises:
+            TransitionError: No plan runs.
+        """
+        execution = self._execution
+        if execution is None or execution.ending:
+            msg = "no plan runs that could be suspended"
+            raise TransitionError(msg)
+        suspension = Suspension(reason=reason, since=time.time(), pre_plan=pre_plan, post_plan=post_plan)
+        execution.freezer.suspend(suspension)
+        return partial(execution.freezer.release, suspension)
+
+    @property
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """The suspensions that hold now."""
+        return () if self._execution is None else tuple(self._execution.freezer.suspensions)
 
     def _ready(self) -> None:
         """Settle on the running loop, and start the asynchronous subscribers that came before there was one."""
@@ -219,8 +329,7 @@ class RunEngine:
         elif self._loop is not loop:
             msg = "this engine lives on another event loop; use it there, or make one engine per loop"
             raise WrongLoopError(msg)
-        while self._unstarted:
-            self._unstarted.pop().start(self._owner)
+        self._subscriptions.start()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -234,13 +343,19 @@ class RunEngine:
 
         Called again meanwhile, it cuts the clean-up short.
         """
-        if self._handle is not None and not self._handle.done:
-            await self._handle.abort(reason)
+        await self._ended(RequestAbort(reason))
 
     async def stop(self, reason: str = "") -> None:
         """End the plan that runs, if any, as successful; wait until all is tidied up."""
+        await self._ended(RequestStop(reason))
+
+    async def halt(self, reason: str = "") -> None:
+        """End the plan that runs, if any, without its own clean-up: every operation in it is refused."""
+        await self._ended(RequestHalt(reason))
+
+    async def _ended(self, interruption: Interruption) -> None:
         if self._handle is not None and not self._handle.done:
-            await self._handle.stop(reason)
+            await self._handle.end(interruption)
 
     @property
     def running(self) -> str | None:
@@ -257,8 +372,7 @@ class RunEngine:
             SubscriberFailedError: A critical subscriber has raised.
         """
         if name != "stop":
-            for subscription in self._subscriptions.values():
-                subscription.check()
+            self._subscriptions.check()
         return self.journal.append(name, doc, payload=payload)
 
     async def room(self) -> None:
@@ -274,7 +388,7 @@ class RunEngine:
         """Put together the metadata of a run: the engine's, the plan's name, what the plan and the caller give."""
         self.md["scan_id"] = self._scan_id_source(self.md)
         named = {"plan_type": execution.plan_type, "plan_name": execution.plan_name}
-        return {"versions": _versions(), **self.md, **named, **given, **execution.md}
+        return {"versions": versions(), **self.md, **named, **given, **execution.md}
 
     # Subscribers.
 
@@ -300,23 +414,11 @@ class RunEngine:
         self._check_open()
         document = str(getattr(name, "name", name))
         subscription = Subscription(self.journal, function, document=document, policy=policy, critical=critical)
-        self._tokens += 1
-        self._subscriptions[self._tokens] = subscription
-        if subscription.in_task(where):
-            self._unstarted.append(subscription)
-            with contextlib.suppress(RuntimeError):  # no loop runs yet: it starts with the first plan
-                self._ready()
-        else:
-            subscription.start_thread()
-        return self._tokens
+        return self._subscriptions.add(subscription, where=where)
 
     def unsubscribe(self, token: int) -> None:
         """Let a subscriber get what has been emitted so far, and then nothing more."""
-        subscription = self._subscriptions.pop(token, None)
-        if subscription is not None:
-            subscription.end(self.journal.next_sequence)
-            self._ending = [one for one in self._ending if not one.ended]
-            self._ending.append(subscription)
+        self._subscriptions.remove(token)
 
     async def documents(self) -> AsyncGenerator[tuple[str, Document], None]:
         """Iterate over (name, document) from now on; the iteration ends when the engine is closed."""
@@ -344,7 +446,7 @@ class RunEngine:
         return EngineStatistics(
             tasks=self._owner.statistics(),
             journal=self.journal.statistics(),
-            subscribers=tuple(one.statistics() for one in self._subscriptions.values()),
+            subscribers=self._subscriptions.statistics(),
             running=self.running,
         )
 
@@ -356,9 +458,7 @@ class RunEngine:
             return
         await self.abort("the engine was closed")
         self._closed = True
-        for token in list(self._subscriptions):
-            self.unsubscribe(token)
-        late = [one.name for one in self._ending if not await one.join(DRAIN_TIME)]
+        late = await self._subscriptions.drain(DRAIN_TIME)
         if late:
             log.warning("subscribers %s were still behind after %s s and did not see the end", late, DRAIN_TIME)
         await self._owner.aclose()
@@ -384,14 +484,6 @@ def _driver(messages: Iterable[MsgLike]) -> Callable[[], Coroutine[Any, Any, Any
         return await drive(messages, dispatch)
 
     return body
-
-
-def _versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for package in ("wingbeat", "event_model"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 default.make_with(RunEngine)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from .branch import here
 from .dispatch import dispatch
 from .documents import Document
-from .errors import Interruption, UnsupportedVerbError
+from .errors import Interruption, Rewind, UnsupportedVerbError
 from .execution import reason_of
 from .generator_plans import as_messages, drive
 from .messages import Msg
@@ -29,9 +29,19 @@ async def null() -> None:
     await dispatch(_NULL)
 
 
-async def checkpoint() -> None:
-    """Mark a place to which the plan could be taken back."""
-    await dispatch(_CHECKPOINT)
+async def checkpoint(name: str | None = None) -> None:
+    """Mark a place at which a pause may wait, by name if it has one."""
+    await dispatch(_CHECKPOINT if name is None else Msg("checkpoint", None, (), {"name": name}))
+
+
+async def pause() -> None:
+    """Pause the plan here: whoever awaits it gets RunPaused, and `await RE.resume()` goes on."""
+    await dispatch(Msg("pause", None, (), {"defer": False}))
+
+
+async def deferred_pause() -> None:
+    """Pause the plan at its next checkpoint."""
+    await dispatch(Msg("pause", None, (), {"defer": True}))
 
 
 async def sleep(time: float) -> None:
@@ -292,6 +302,10 @@ async def run(md: Mapping[str, Any] | None = None) -> AsyncGenerator[Run, None]:
     try:
         yield handle
     except Interruption:
+        raise
+    except Rewind:
+        if None in execution.runs and execution.interruption is None:
+            await close_run("abort", "its step is taken again")
         raise
     except Exception as error:
         if None in execution.runs and execution.interruption is None:

@@ -1,6 +1,7 @@
 """An engine on a directory of its own, and what its documents are checked with."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ class Collected(list[tuple[str, dict[str, Any]]]):
     def check_schemas(self) -> None:
         for name, doc in self:
             schema_validators[DocumentNames[name]].validate(doc)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so that nothing announces; the test's own time limit ends it otherwise."""
+    while not condition():  # noqa: ASYNC110  # what is waited for is plain data of the test
+        await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -256,6 +256,7 @@ async def test_a_cancelled_caller_leaves_no_plan_behind(engine: RunEngine, docs:
 
 async def test_ctrl_c_ends_the_plan_in_order_and_the_old_handler_comes_back(engine: RunEngine, docs: Collected) -> None:
     before = signal.getsignal(signal.SIGINT)
+    engine.pausing_interrupts = 0
     axis = Axis("x")
     handle = engine.start(move_in_a_run(axis, []))
     await axis.moving.wait()

@@ -122,7 +122,7 @@ async def test_a_policy_that_drops_keeps_the_newest_and_counts_what_it_dropped(
 
     engine.subscribe(slow, policy=policy)
     await engine(count([det], num=2000))
-    subscription = next(iter(engine._subscriptions.values()))
+    subscription = next(iter(engine._subscriptions._active.values()))
     gate.set()
     await engine.aclose()
     assert seen.names[-1] == "stop"
