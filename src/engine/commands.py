@@ -13,7 +13,7 @@ from ..task_scope import together
 from . import run_commands
 from .branch import Branch
 from .cleanup import settled
-from .errors import IllegalMessageError, OperationTimeoutError
+from .errors import IllegalMessageError, OperationTimeoutError, Rewind
 from .execution import Execution
 from .freezer import Deferred, checkpoint
 from .messages import MsgLike
@@ -62,13 +62,28 @@ async def _wait(execution: Execution, branch: Branch, msg: MsgLike) -> bool:
         OperationTimeoutError: It took longer than `timeout`; the group is kept, so that it can be waited for again.
     """
     group: Hashable | None = msg.kwargs["group"] if "group" in msg.kwargs else next(iter(msg.args), None)
-    timeout: float | None = msg.kwargs.get("timeout")
     members = [member for member in branch.groups.pop(group, []) if not (member.done and member.claimed)]
     if not members:
         return True
-    if timeout is None:
-        await _all(members)
+    try:
+        late = await _late(execution, branch, members, timeout=msg.kwargs.get("timeout"))
+    except Rewind:
+        branch.groups[group] = members  # whoever is taken back waits again
+        raise
+    if not late:
         return True
+    branch.groups[group] = members
+    if not msg.kwargs.get("error_on_timeout", True):
+        return False
+    timeout = msg.kwargs["timeout"]
+    text = f"wait of group {group!r} took longer than {timeout} s: {', '.join(map(repr, late))}"
+    raise OperationTimeoutError(text)
+
+
+async def _late(
+    execution: Execution, branch: Branch, members: list[Operation], *, timeout: float | None
+) -> list[Operation]:
+    """Wait for all; gives those that were not done in time."""
     expired = False
     try:
         async with execution.limit(branch, timeout) as deadline:
@@ -76,19 +91,14 @@ async def _wait(execution: Execution, branch: Branch, msg: MsgLike) -> bool:
                 await _all(members)
             finally:
                 expired = deadline.expired()
-    except TimeoutError as error:
+    except TimeoutError:
         if not expired:
             raise  # a member's own
         late = [member for member in members if not member.done]
         if not late:  # the last one was done in the very turn in which the time was up
             await _all(members)
-            return True
-        branch.groups[group] = members
-        if not msg.kwargs.get("error_on_timeout", True):
-            return False
-        text = f"wait of group {group!r} took longer than {timeout} s: {', '.join(map(repr, late))}"
-        raise OperationTimeoutError(text) from error
-    return True
+        return late
+    return []
 
 
 async def _all(members: list[Operation]) -> None:
@@ -200,6 +210,14 @@ def _unsubscribe(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
         execution.subscriptions.remove(token)
 
 
+def _rewindable(execution: Execution, _branch: Branch, msg: MsgLike) -> bool:
+    """Say whether generator plans may be taken back, and change it if a bool is given; gives what is so then."""
+    wanted = next(iter(msg.args), None)
+    if wanted is not None:
+        execution.rewindable = bool(wanted)
+    return execution.rewindable
+
+
 def _engine_class(execution: Execution, _branch: Branch, _msg: MsgLike) -> type:
     return type(execution.engine)
 
@@ -210,7 +228,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "checkpoint": _checkpoint,
         "pause": _pause,
         "clear_checkpoint": _null,
-        "rewindable": _null,
+        "rewindable": _rewindable,
         "RE_class": _engine_class,
         "open_run": run_commands.open_run,
         "close_run": run_commands.close_run,

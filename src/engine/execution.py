@@ -31,7 +31,6 @@ from .cleanup import stop_devices, unstage_devices
 from .dispatch import Call, DeviceHook, through
 from .errors import ExitStatus, Interruption, NotInPlanError, RequestHalt, UnknownCommandError, UnsupportedVerbError
 from .freezer import Freezer
-from .generator_plans import as_messages, drive
 from .messages import MsgLike
 from .operation import Operation, Pending, failure, name_of
 from .step import STEP, Step
@@ -91,6 +90,7 @@ class Execution:
         active: Commands that are being carried out and have to finish before the plan is at rest.
         strays: Names of devices that may have written rows that nobody has read.
         attentive: Whether operations look at the gate, at their step and at a request to end.
+        rewindable: Whether generator plans in it may be taken back to a checkpoint.
         surface: Tells whoever awaits the plan that it is paused.
         freezer: Pauses it.
     """
@@ -113,6 +113,7 @@ class Execution:
         self.active: dict[object, MsgLike] = {}
         self.strays: set[str] = set()
         self.attentive = False
+        self.rewindable = True
         self.surface: Callable[[str], None] = _nobody
         self.freezer = Freezer(self, engine.move)
         self._remembered: list[Claimable] = []
@@ -297,20 +298,17 @@ class Execution:
             step.outer.entries.extend(step.entries)
             step.outer.triggered |= step.triggered
 
-    async def aside(self, plan: Any) -> Any:
+    async def aside(self, plan: Callable[[], Awaitable[Any]]) -> Any:
         """Run a plan beside the one that is paused; its operations pass the gate."""
         return await self.owner.start(self._aside(plan), name="a plan beside the paused one")
 
-    async def _aside(self, plan: Any) -> Any:
+    async def _aside(self, plan: Callable[[], Awaitable[Any]]) -> Any:
         branch = Branch(self, asyncio.current_task())
         branch.exempt = True
         CURRENT.set(branch)
         STEP.set(None)
         DISPATCH.set(DeviceHook())
-        given: Any = plan() if callable(plan) else plan
-        if hasattr(given, "__await__"):
-            return await cast("Awaitable[Any]", given)
-        return await drive(as_messages(given), partial(self.perform, branch))
+        return await plan()
 
     # The engine's side.
 

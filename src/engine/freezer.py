@@ -25,17 +25,21 @@ has ended, and operations of a plan's clean-up pass the closed gate.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from ..task_scope import together
 from .cleanup import settled, stop_devices
 from .errors import Interruption, PauseRefusedError, RequestAbort, Rewind
 from .gate import Gate
+from .generator_plans import as_messages
 from .messages import MsgLike
 from .operation import Operation, name_of
+from .plan import Plan
 from .plan_clock import PlanClock
+from .section import drive
 from .states import Event, State
 from .step import STEP, Step
 
@@ -135,6 +139,7 @@ class Freezer:
         if self.reason is not None:
             return
         self.reason = reason
+        self._trip(pause=True)
         self._begin(Event.PAUSE)
 
     def ask(self, reason: str, *, defer: bool) -> None:
@@ -164,7 +169,7 @@ class Freezer:
     def suspend(self, suspension: Suspension) -> None:
         """Begin to rest until `release`; the innermost steps that are entered will be taken again."""
         self.suspensions.append(suspension)
-        self._trip()
+        self._trip(pause=False)
         if len(self.suspensions) == 1:
             self._begin(Event.SUSPEND)
         self._news.set()
@@ -206,13 +211,14 @@ class Freezer:
 
     # Steps.
 
-    def _trip(self) -> None:
-        entered = self._execution.steps
-        around = {step.outer for step in entered}
-        flying = {step for _, step in self._flights()}
-        for step in entered:
-            if step not in around and step not in flying:
-                step.tripped = True
+    def _trip(self, *, pause: bool) -> None:
+        """Mark the innermost steps that are to be taken again; what a flight goes on with is not."""
+        steps = [step for step in self._execution.steps if step.can_be_retaken and step.retaken_after_pause >= pause]
+        spared = {step.outer for step in steps}
+        for _, step in self._flights():
+            spared |= set(_chain(step))
+        for step in steps:
+            step.tripped = step.tripped or step not in spared
 
     def told(self, branch: "Branch") -> None:
         """Raise Rewind if the step that runs here is to be taken again and this branch does not know it yet.
@@ -359,7 +365,7 @@ class Freezer:
 
     async def _aside(self, plan: Any) -> None:
         if plan is not None:
-            await self._execution.aside(plan)
+            await self._execution.aside(partial(performed, plan))
 
     # Flights.
 
@@ -375,6 +381,20 @@ class Freezer:
                     " wait for it, or stop or abort the plan"
                 )
                 raise PauseRefusedError(msg)
+
+
+def _chain(step: "Step[Any] | None") -> Iterator["Step[Any]"]:
+    while step is not None:
+        yield step
+        step = step.outer
+
+
+async def performed(plan: Any) -> Any:
+    """Perform a Plan, a generator of messages, or what a function makes of either."""
+    given: Any = plan() if callable(plan) else plan
+    if isinstance(given, Plan):
+        return await cast("Plan[Any]", given).body()
+    return await drive(as_messages(given))
 
 
 def pausable(device: Any) -> bool:

@@ -1,39 +1,11 @@
 """Generators of messages, as bluesky's plans are, accepted wherever a Plan is."""
 
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 from .errors import PlanTypeError
 from .messages import MsgLike
 from .plan import Plan
-
-Perform = Callable[[MsgLike], Awaitable[Any]]
-
-
-async def drive(messages: Iterable[MsgLike], perform: Perform) -> Any:
-    """Perform the messages of a generator one by one, answer it with each result, and give its return value.
-
-    What an operation raises is thrown into the generator, which may handle it. An iterable that is no generator is
-    gone through.
-    """
-    if not hasattr(messages, "send"):
-        for msg in messages:
-            await perform(msg)
-        return None
-    generator = cast(Generator[MsgLike, Any, Any], messages)
-    send: Callable[[Any], MsgLike] = generator.send
-    answer: Any = None
-    try:
-        while True:
-            msg = send(answer)
-            try:
-                answer, send = await perform(msg), generator.send
-            except BaseException as error:  # noqa: BLE001  # boundary: the generator is the one to handle or raise it
-                answer, send = error, generator.throw
-    except StopIteration as end:
-        return end.value
-    finally:
-        generator.close()
 
 
 def as_messages(candidate: Any) -> Iterable[MsgLike]:

@@ -16,7 +16,7 @@ import orjson
 from ..task_owner import TaskOwner, TaskStatistics
 from . import default
 from .commands import COMMANDS, Command
-from .dispatch import Middleware, dispatch
+from .dispatch import Middleware
 from .documents import Document
 from .errors import (
     EngineBusyError,
@@ -30,7 +30,7 @@ from .errors import (
 )
 from .execution import Execution
 from .freezer import Deferred, Suspension
-from .generator_plans import as_messages, drive, plan_name_of, plan_type_of
+from .generator_plans import as_messages, plan_name_of, plan_type_of
 from .handle import Handle
 from .interrupts import InterruptHandler, Keyboard
 from .journal import Journal, JournalStatistics
@@ -40,6 +40,7 @@ from .plan import Plan
 from .preserve import DirectoryLock, PersistentMetadata
 from .run import Run
 from .run_metadata import next_scan_id, versions
+from .section import drive
 from .states import TRANSITIONS, Event, State, after
 from .subscribers import Policy, Subscriber, SubscriberStatistics, Subscription, Where
 from .subscriptions import Subscriptions
@@ -481,7 +482,7 @@ class RunEngine:
 
 def _driver(messages: Iterable[MsgLike]) -> Callable[[], Coroutine[Any, Any, Any]]:
     async def body() -> Any:
-        return await drive(messages, dispatch)
+        return await drive(messages)
 
     return body
 

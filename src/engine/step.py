@@ -55,6 +55,9 @@ class Step(Generic[T]):
         triggered: Names of devices that were triggered in it: an attempt may leave rows behind that nobody has read.
     """
 
+    retaken_after_pause = False
+    """Whether a pause has it taken again, too."""
+
     def __init__(self, point: T, *, name: str | None, attempt: int) -> None:
         self.point = point
         self.name = name
@@ -68,6 +71,11 @@ class Step(Generic[T]):
         self._told: set[Branch] = set()
         self._branch: Branch | None = None
         self._token: Token[Step[Any] | None] | None = None
+
+    @property
+    def can_be_retaken(self) -> bool:
+        """Whether a suspension has it taken again."""
+        return True
 
     def tell(self, branch: Branch) -> None:
         """Note that Rewind has been raised in this branch."""

@@ -14,11 +14,12 @@ from .dispatch import dispatch
 from .documents import Document
 from .errors import Interruption, Rewind, UnsupportedVerbError
 from .execution import reason_of
-from .generator_plans import as_messages, drive
+from .generator_plans import as_messages
 from .messages import Msg
 from .operation import Operation, name_of
 from .plan import Plan
 from .run import Run
+from .section import drive
 
 _NULL = Msg("null")
 _CHECKPOINT = Msg("checkpoint")
@@ -320,7 +321,7 @@ async def inline(plan: Any) -> Any:
     """Run a Plan or a generator of messages in the plan that runs here, and give its value."""
     if isinstance(plan, Plan):
         return await cast(Plan[Any], plan).body()
-    return await drive(as_messages(plan), dispatch)
+    return await drive(as_messages(plan))
 
 
 async def wait_for(*awaitables: Any) -> None:
