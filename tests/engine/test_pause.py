@@ -1,6 +1,7 @@
 """What a pause does to what is in flight, and that nothing is done twice or lost by it."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -306,36 +307,39 @@ async def test_a_resume_that_comes_before_the_pause_has_arrived_is_as_good(engin
     assert handle.done
 
 
+class Stage:
+    """Arrives after a second, or is stopped before; says what it was sent and where it arrived."""
+
+    parent = None
+    name = "stage"
+
+    def __init__(self) -> None:
+        self.sent: list[float] = []
+        self.arrived: list[float] = []
+
+    def set(self, value: float) -> Status:
+        self.sent.append(value)
+        self._stopped = asyncio.Event()
+        return Status(self._go(value), name="stage")
+
+    async def _go(self, value: float) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._stopped.wait()
+        except TimeoutError:
+            self.arrived.append(value)
+
+    async def stop(self, success: bool = True) -> None:
+        self._stopped.set()
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_pauses_raced_against_completion_lose_no_result_and_double_no_action(
     virtual_clock: VirtualClock, engine: RunEngine, seed: int
 ) -> None:
     rng = random.Random(seed)
-    sent: list[float] = []
-
-    class Stage:
-        """Arrives after a time, and may be stopped before."""
-
-        parent = None
-        name = "stage"
-
-        def set(self, value: float) -> Status:
-            sent.append(value)
-            self._left = asyncio.Event()
-            return Status(self._go(value), name="stage")
-
-        async def _go(self, value: float) -> None:
-            try:
-                async with asyncio.timeout(1.0):
-                    await self._left.wait()
-            except TimeoutError:
-                arrived.append(value)
-
-        async def stop(self, success: bool = True) -> None:
-            self._left.set()
-
-    arrived: list[float] = []
     stage = Stage()
+    resumers: list[asyncio.Future[Any]] = []
 
     @plan
     async def walk() -> int:
@@ -348,19 +352,16 @@ async def test_pauses_raced_against_completion_lose_no_result_and_double_no_acti
             await asyncio.sleep(rng.choice((0.0, 0.5, 1.0, 1.0, 2.0)))
             with suppress(PauseRefusedError, TransitionError):  # the plan has come to its end
                 await engine.pause()
-                if engine.state is State.PAUSED:
-                    resumed = asyncio.ensure_future(engine.resume())
-                    await asyncio.sleep(0)
-                    resumers.append(resumed)
+                resumers.append(asyncio.ensure_future(engine.resume()))
+                await asyncio.sleep(0)
 
-    resumers: list[asyncio.Future[Any]] = []
     handle = engine.start(walk())
     interrupting = asyncio.ensure_future(interrupt())
     assert await handle == 60
     await interrupting
     await asyncio.gather(*resumers)
-    assert arrived == list(range(60))
-    assert [sent[i] for i in range(len(sent)) if i == 0 or sent[i] != sent[i - 1]] == list(range(60))
+    assert stage.arrived == list(range(60))
+    assert [one for one, _ in itertools.groupby(stage.sent)] == list(range(60))
 
 
 async def test_stop_abort_and_halt_end_a_paused_plan(engine: RunEngine) -> None:
