@@ -218,6 +218,14 @@ def _rewindable(execution: Execution, _branch: Branch, msg: MsgLike) -> bool:
     return execution.rewindable
 
 
+def _install_suspender(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
+    execution.engine.install_suspender(msg.args[0])
+
+
+def _remove_suspender(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
+    execution.engine.remove_suspender(msg.args[0])
+
+
 def _engine_class(execution: Execution, _branch: Branch, _msg: MsgLike) -> type:
     return type(execution.engine)
 
@@ -258,6 +266,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "describe": _value("describe"),
         "describe_configuration": _value("describe_configuration"),
         "read_configuration": _value("read_configuration"),
+        "install_suspender": _install_suspender,
+        "remove_suspender": _remove_suspender,
         "subscribe": _subscribe,
         "unsubscribe": _unsubscribe,
     }

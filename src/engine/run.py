@@ -43,14 +43,14 @@ class Run:
         return None if self.stop is None else self.stop["exit_status"]
 
     def steps(
-        self, points: Iterable[T] | AsyncIterable[T], *, name: str | None = None
+        self, points: Iterable[T] | AsyncIterable[T], *, name: str | None = None, duration: float | None = None
     ) -> AsyncGenerator[Step[T], None]:
         """Iterate over points, each as a step that a suspension may have taken again.
 
         Example:
             `async for step in run.steps(points): async with step as point: await mv(x, point); ...`
         """
-        return steps(points, name=name)
+        return steps(points, name=name, duration=duration)
 
     def __getitem__(self, stream: str) -> StreamReader:
         """Give a stream: `[key]` of it is a column of its events, or the frames of an external key.

@@ -3,21 +3,23 @@
 import asyncio
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, cast, overload
 
-import orjson
-
-from ..task_owner import TaskOwner, TaskStatistics
+from ..task_owner import TaskOwner
 from . import default
+from .branch import Branch
 from .commands import COMMANDS, Command
+from .deadline import Deadline
 from .dispatch import Middleware
+from .document_stream import follow
 from .documents import Document
+from .engine_statistics import EngineStatistics
 from .errors import (
     EngineBusyError,
     EngineClosedError,
@@ -33,8 +35,7 @@ from .freezer import Deferred, Suspension
 from .generator_plans import as_messages, plan_name_of, plan_type_of
 from .handle import Handle
 from .interrupts import InterruptHandler, Keyboard
-from .journal import Journal, JournalStatistics
-from .journal_cursor import JournalCursor
+from .journal import Journal
 from .messages import MsgLike
 from .plan import Plan
 from .preserve import DirectoryLock, PersistentMetadata
@@ -42,8 +43,9 @@ from .run import Run
 from .run_metadata import next_scan_id, versions
 from .section import drive
 from .states import TRANSITIONS, Event, State, after
-from .subscribers import Policy, Subscriber, SubscriberStatistics, Subscription, Where
+from .subscribers import Policy, Subscriber, Subscription, Where
 from .subscriptions import Subscriptions
+from .suspender_registry import SuspenderLike, Suspenders
 
 T = TypeVar("T")
 
@@ -56,23 +58,6 @@ DRAIN_TIME = 10.0
 """Seconds that closing gives to subscribers that are behind."""
 
 ScanIds = Callable[[Mapping[str, Any]], int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineStatistics:
-    """What an engine has to do.
-
-    Attributes:
-        tasks: Of the engine itself.
-        journal: Where the journal is.
-        subscribers: How each keeps up.
-        running: The name of the plan that runs, or None.
-    """
-
-    tasks: TaskStatistics
-    journal: JournalStatistics
-    subscribers: tuple[SubscriberStatistics, ...]
-    running: str | None
 
 
 class RunEngine:
@@ -93,6 +78,8 @@ class RunEngine:
             any time.
         commands: The verb table.
         last: The newest run.
+        execution: The plan that is being run, or None.
+        suspenders: What is installed.
         state: What it is doing.
         state_hook: Called with the new state and the old one at every change.
         pausing_interrupts: How many interrupts (Ctrl-C) ask for a pause before one aborts: the first waits for a
@@ -125,6 +112,7 @@ class RunEngine:
         except BaseException:
             self._lock.release()
             raise
+        self.suspenders = Suspenders(self)
         self.middleware: list[Middleware] = []
         self.commands: dict[str, Command] = dict(COMMANDS)
         self.last: Run | None = None
@@ -138,7 +126,9 @@ class RunEngine:
         self._scan_id_source = scan_id_source
         self._owner = TaskOwner("RunEngine")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._execution: Execution | None = None
+        self._thread = 0
+        self._early: list[Callable[[], None]] = []
+        self.execution: Execution | None = None
         self._handle: Handle[Any] | None = None
         self._subscriptions = Subscriptions(self.journal, self._owner, ready=self._ready)
         self._closed = False
@@ -193,13 +183,14 @@ class RunEngine:
             PlanTypeError: That is no plan.
         """
         self._ready()
-        if self._execution is not None:
-            running = self._execution.plan_name
+        if self.execution is not None:
+            running = self.execution.plan_name
             msg = f"plan {running!r} runs in this engine; inside a plan `await` the other plan, else wait, or abort it"
             raise EngineBusyError(msg)
         execution = self._execution_of(plan, md)
-        self._execution = execution
+        self.execution = execution
         self.move(Event.START)
+        self.suspenders.begin(execution)
         task = self._owner.start(self._run(execution), name=f"plan {execution.plan_name}")
         self._handle = Handle(execution, task, end=self.end)
         return self._handle
@@ -216,7 +207,7 @@ class RunEngine:
                 finally:
                     await self._settle(execution)
         finally:
-            self._execution = None
+            self.execution = None
             self.move(Event.END)
 
     async def _settle(self, execution: Execution) -> None:
@@ -239,9 +230,9 @@ class RunEngine:
 
     def end(self, interruption: Interruption) -> None:
         """Ask the plan that runs, if any, to end, and do not wait."""
-        if self._execution is not None:
+        if self.execution is not None:
             self.move(_EVENT_OF[type(interruption)])
-            self._execution.interrupt(interruption)
+            self.execution.interrupt(interruption)
 
     # Pausing.
 
@@ -257,7 +248,7 @@ class RunEngine:
             TransitionError: No plan runs that could be paused.
             PauseRefusedError: A flyer in the air cannot pause.
         """
-        execution = self._execution
+        execution = self.execution
         if execution is None:
             after(self.state, Event.PAUSE)
             return
@@ -277,8 +268,8 @@ class RunEngine:
         """Ask for a pause and do not wait; may be called from any thread, and by a subscriber."""
 
         def ask() -> None:
-            if self._execution is not None:
-                self._execution.freezer.ask(REQUESTED, defer=bool(defer))
+            if self.execution is not None:
+                self.execution.freezer.ask(REQUESTED, defer=bool(defer))
 
         if self._loop is not None:
             self._loop.call_soon_threadsafe(ask)
@@ -291,7 +282,7 @@ class RunEngine:
         """
         after(self.state, Event.RESUME)
         handle = cast("Handle[Any]", self._handle)
-        cast(Execution, self._execution).freezer.resume()
+        cast(Execution, self.execution).freezer.resume()
         return await self._until_paused(handle)
 
     def suspend(self, reason: str, *, pre_plan: Any = None, post_plan: Any = None) -> Callable[[], None]:
@@ -308,7 +299,7 @@ class RunEngine:
         Raises:
             TransitionError: No plan runs.
         """
-        execution = self._execution
+        execution = self.execution
         if execution is None or execution.ending:
             msg = "no plan runs that could be suspended"
             raise TransitionError(msg)
@@ -316,17 +307,47 @@ class RunEngine:
         execution.freezer.suspend(suspension)
         return partial(execution.freezer.release, suspension)
 
+    def install_suspender(self, suspender: SuspenderLike) -> None:
+        """Follow a suspender or a deadline from now on, also between plans."""
+        self.suspenders.install(suspender)
+
+    def remove_suspender(self, suspender: SuspenderLike) -> None:
+        """Follow it no more."""
+        self.suspenders.remove(suspender)
+
+    def clear_suspenders(self) -> None:
+        """Follow none any more."""
+        self.suspenders.clear()
+
+    async def clearance(self, branch: Branch, seconds: float) -> None:
+        """Wait until no deadline keeps a step that takes so long from beginning."""
+        for one in self.suspenders:
+            if isinstance(one, Deadline):
+                await one.clearance(branch, seconds)
+
+    def from_any_thread(self, function: Callable[..., None], *args: Any) -> None:
+        """Call a function on the engine's loop: at once when called there, else soon."""
+        if self._loop is None:
+            self._early.append(partial(function, *args))  # no loop runs yet
+        elif threading.get_ident() == self._thread:
+            function(*args)
+        else:
+            self._loop.call_soon_threadsafe(function, *args)
+
     @property
     def suspensions(self) -> tuple[Suspension, ...]:
         """The suspensions that hold now."""
-        return () if self._execution is None else tuple(self._execution.freezer.suspensions)
+        return () if self.execution is None else tuple(self.execution.freezer.suspensions)
 
     def _ready(self) -> None:
         """Settle on the running loop, and start the asynchronous subscribers that came before there was one."""
         self._check_open()
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():
-            self._loop = loop
+            self._loop, self._thread = loop, threading.get_ident()
+            early, self._early = self._early, []
+            for call in early:
+                call()
         elif self._loop is not loop:
             msg = "this engine lives on another event loop; use it there, or make one engine per loop"
             raise WrongLoopError(msg)
@@ -361,7 +382,7 @@ class RunEngine:
     @property
     def running(self) -> str | None:
         """The name of the plan that runs, or None."""
-        return None if self._execution is None else self._execution.plan_name
+        return None if self.execution is None else self.execution.plan_name
 
     # Documents.
 
@@ -424,19 +445,8 @@ class RunEngine:
     async def documents(self) -> AsyncGenerator[tuple[str, Document], None]:
         """Iterate over (name, document) from now on; the iteration ends when the engine is closed."""
         self._ready()
-        cursor = JournalCursor(self.journal, self.journal.next_sequence)
-        news = self.journal.listen()
-        try:
-            while not (self._closed and cursor.behind <= 0):
-                batch = cursor.next(64) if cursor.in_memory() else await asyncio.to_thread(cursor.next, 64)
-                for record in batch:
-                    yield record.name, orjson.loads(record.payload)
-                if not batch and not self._closed:
-                    await news.wait()
-                    news.clear()
-        finally:
-            self.journal.ignore(news)
-            cursor.close()
+        async for name, doc in follow(self.journal, closed=lambda: self._closed):
+            yield name, doc
 
     def register_command(self, name: str, command: Command) -> None:
         """Add a verb, or replace one: `command(execution, branch, msg)`, plain or async."""

@@ -24,6 +24,7 @@ Who is told. Rewind is raised once per branch and attempt; a branch that was tol
 `finally` pass.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -49,6 +50,8 @@ class Step(Generic[T]):
         point: What is to be done.
         name: Of the checkpoint at its beginning.
         attempt: 1 the first time.
+        expected: Seconds that it is expected to take; None if nobody knows.
+        began: When it was entered, on the loop's clock.
         tripped: Whether it is to be taken again.
         outer: The step around it, if any.
         entries: What it has saved.
@@ -58,13 +61,15 @@ class Step(Generic[T]):
     retaken_after_pause = False
     """Whether a pause has it taken again, too."""
 
-    def __init__(self, point: T, *, name: str | None, attempt: int) -> None:
+    def __init__(self, point: T, *, name: str | None, attempt: int, expected: float | None = None) -> None:
         self.point = point
+        self.expected = expected
         self.name = name
         self.attempt = attempt
         self.tripped = False
         self.again = False
         self.entered = False
+        self.began = 0.0
         self.outer: Step[Any] | None = None
         self.entries: list[Entry] = []
         self.triggered: set[str] = set()
@@ -91,7 +96,10 @@ class Step(Generic[T]):
             raise IllegalMessageError(msg)
         self._branch = here()
         await dispatch(Msg("checkpoint", None, (), {"name": self.name}))
+        if self.expected is not None:
+            await self._branch.execution.engine.clearance(self._branch, self.expected)
         self.entered = True
+        self.began = asyncio.get_running_loop().time()
         self.outer = STEP.get()
         self._token = STEP.set(self)
         self._branch.execution.steps.append(self)
@@ -117,20 +125,24 @@ class Step(Generic[T]):
         self.entries.append(entry)
 
 
-async def steps(points: Iterable[T] | AsyncIterable[T], *, name: str | None = None) -> AsyncGenerator[Step[T], None]:
+async def steps(
+    points: Iterable[T] | AsyncIterable[T], *, name: str | None = None, duration: float | None = None
+) -> AsyncGenerator[Step[T], None]:
     """Iterate over points, each as a step that is yielded again until it was taken undisturbed.
 
     Args:
         points: Any iterable, also an async one that decides from what was measured.
         name: Of the checkpoint at the beginning of each.
+        duration: Seconds that each takes, for deadlines; as long as the longest before it unless given.
 
     Raises:
         IllegalMessageError: A step was not entered with `async with`.
     """
+    expected = duration
     async for point in _each(points):
         attempt = 1
         while True:
-            step = Step(point, name=name, attempt=attempt)
+            step = Step(point, name=name, attempt=attempt, expected=expected)
             yield step
             if not step.entered:
                 msg = "a step was not entered: write `async with step as point:` in the loop over `run.steps(...)`"
@@ -138,6 +150,8 @@ async def steps(points: Iterable[T] | AsyncIterable[T], *, name: str | None = No
             if not step.again:
                 break
             attempt += 1
+        if duration is None:
+            expected = max(expected or 0.0, asyncio.get_running_loop().time() - step.began)
 
 
 async def _each(points: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:

@@ -176,6 +176,16 @@ async def unmonitor(obj: Any) -> None:
     await dispatch(Msg("unmonitor", obj))
 
 
+async def install_suspender(suspender: Any) -> None:
+    """Have plans rest for a suspender from here on, until it is removed."""
+    await dispatch(Msg("install_suspender", None, (suspender,)))
+
+
+async def remove_suspender(suspender: Any) -> None:
+    """Have plans rest for it no more."""
+    await dispatch(Msg("remove_suspender", None, (suspender,)))
+
+
 # Staging.
 
 

@@ -316,7 +316,7 @@ async def test_a_plan_without_checkpoints_keeps_a_bounded_number_of_messages(eng
     def endless() -> Plan:
         for _ in range(30_000):
             yield Msg("null")
-        section = engine._execution.steps[0]
+        section = engine.execution.steps[0]
         return section.messages
 
     assert await engine(endless()) is None
