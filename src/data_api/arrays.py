@@ -1,10 +1,12 @@
 """What an array is: its structure, and which of its frames are good."""
 
+from typing import Any
+
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..stream_resource import FrameRange, RangeSet
+from ..stream_resource import FrameRange, Held, RangeSet
 from ..stream_resource.arrayindex import ArrayIndex
 from .replies import json_reply
 from .service import service_of
@@ -29,6 +31,7 @@ async def structure(request: Request) -> Response:
             "good": array.good.size,
             "rows": array.rowmap.rows,
             "missing": pairs(view.missing),
+            "held": [held_document(each) for each in array.held],
             "complete": view.stopped,
             "data_key": array.data_key,
             "resources": {uid: array.rowmap.physical_rows(uid) for uid in array.resources},
@@ -51,6 +54,16 @@ def _chunk_shape(array: ArrayIndex) -> list[int] | None:
     """The chunk shape that the newest resource announces; None if it says nothing."""
     announced = [doc["parameters"].get("chunk_shape") for doc in array.resources.values()]
     return list(announced[-1]) if announced and announced[-1] else None
+
+
+def held_document(datum: Held) -> dict[str, Any]:
+    """A datum that waits for rows in front of its own, as JSON."""
+    return {
+        "stream_resource": datum.resource,
+        "rows": list(datum.rows),
+        "seq_nums": list(datum.seq_nums),
+        "waits_for_rows": pairs(datum.waits_for),
+    }
 
 
 def pairs(ranges: RangeSet) -> list[list[int]]:

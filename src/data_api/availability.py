@@ -3,6 +3,7 @@
                          has a row      →  Row
     seq_num < 1, or > planned           →  AbsentError          404   never was and never will be
     run goes on, seq_num > committed    →  NotYetWrittenError   425   ask again
+    run goes on, datums are held back   →  NotYetWrittenError   425   ask again: it may be in the hole they wait for
     a hole in front of committed frames →  MissingFrameError    410   the ledger of the stop document says why
     run has stopped                     →  MissingFrameError    410
 
@@ -53,6 +54,8 @@ class ArrayView:
     @property
     def missing(self) -> RangeSet:
         """The seq_nums that will never come, as far as it is known now."""
+        if self.array.undecided:
+            return self.array.unknown
         return self.array.good.gaps(FrameRange(1, (self.last if self.stopped else self.array.committed) + 1))
 
 
@@ -127,7 +130,8 @@ def locate_frame(view: ArrayView, seq_num: int) -> Row:
     if seq_num < 1 or (known_end is not None and seq_num > known_end):
         until = "" if known_end is None else f" to {known_end}"
         raise AbsentError(f"{where} is not planned", expected=f"a seq_num from 1{until}", seen=str(seq_num))
-    if not view.stopped and seq_num > view.array.committed:
+    undecided = view.array.undecided and not view.array.unknown.holds(seq_num)
+    if not view.stopped and (seq_num > view.array.committed or undecided):
         seen = f"{view.array.committed} committed"
         raise NotYetWrittenError(f"{where} is not written yet", expected=str(seq_num), seen=seen, do="ask again")
     raise MissingFrameError(f"{where} is missing: {reason(view, seq_num)}", expected="a committed row", seen="none")

@@ -36,7 +36,6 @@ from .generator_plans import as_messages, plan_name_of, plan_type_of
 from .handle import Handle
 from .interrupts import InterruptHandler, Keyboard
 from .journal import Journal
-from .messages import MsgLike
 from .plan import Plan
 from .preserve import DirectoryLock, PersistentMetadata
 from .run import Run
@@ -196,7 +195,7 @@ class RunEngine:
         return self._handle
 
     def _execution_of(self, plan: Any, md: dict[str, Any]) -> Execution:
-        body = cast(Plan[Any], plan).body if isinstance(plan, Plan) else _driver(as_messages(plan))
+        body = cast(Plan[Any], plan).body if isinstance(plan, Plan) else partial(drive, as_messages(plan))
         return Execution(self, body, plan_name=plan_name_of(plan), plan_type=plan_type_of(plan), md=md)
 
     async def _run(self, execution: Execution) -> Any:
@@ -488,13 +487,6 @@ class RunEngine:
 
     def __repr__(self) -> str:
         return f"<RunEngine on {self.data_dir}: {self.running or 'idle'}>"
-
-
-def _driver(messages: Iterable[MsgLike]) -> Callable[[], Coroutine[Any, Any, Any]]:
-    async def body() -> Any:
-        return await drive(messages)
-
-    return body
 
 
 default.make_with(RunEngine)

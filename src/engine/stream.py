@@ -71,5 +71,5 @@ class Stream:
         self.filled = {key: False for key, where in external.items() if where and where != STREAM_EXTERNAL}
         for key in self.external_keys:
             self.next_seq_num.setdefault(key, self.last_seq_num + 1)
-            self.rowmaps.setdefault(key, RowMap())
+            self.rowmaps.setdefault(key, RowMap(max_held=0))  # what we emit leaves no hole
         return self.descriptor

@@ -23,8 +23,7 @@ from .files import path_of_uri, read_rows
 from .frames import FrameRange, RangeSet
 from .layout import Index
 from .rowmap import Stretch
-
-HDF5_MIMETYPE = "application/x-hdf5"
+from .virtual import HDF5_MIMETYPE
 
 
 class ArrayReader:
@@ -148,6 +147,11 @@ class ArrayReader:
         missing = [i - 1 for i in gaps.indices() if i - 1 in frames]
         if missing:
             named = ", ".join(f"{r}" if r.size > 1 else f"{r.start}" for r in RangeSet.of_indices(missing))
+            if self.index.undecided:
+                msg = (
+                    f"frames {named} of {self.index.key!r} have no row yet, and may still get one: datums are held back"
+                )
+                raise NotYetWrittenError(msg)
             msg = (
                 f"{len(missing)} of {len(frames)} frames of {self.index.key!r} are missing: {named} (half-open ranges)."
                 " `.valid` is the mask of those that are there, `.good()` reads them"

@@ -6,6 +6,7 @@
     ├── yours: what was asked for cannot be
     │   ├── FrameRangeError (ValueError)        a range that ends before it starts, or starts below zero
     │   ├── ComposeError (ValueError)           a StreamResource or StreamDatum that must not be emitted
+    │   ├── FrameWriteError (ValueError)        frames that do not fit the dataset they are written to
     │   ├── VerdictError (ValueError)           two verdicts on one frame, or one outside the plan
     │   ├── SelectionError (IndexError)         a selection that the layout does not have
     │   ├── UnknownFrameError (IndexError)      a frame that this run never had and never will have
@@ -15,9 +16,12 @@
     │   ├── MissingFrameError (LookupError)     a frame that was skipped or lost: there is no data for it
     │   ├── NotYetVisibleError (LookupError)    a row that was announced, but that the file does not show yet
     │   ├── UnreadableError (OSError)           a file that is gone, short, corrupt or not what was announced
+    │   ├── UnwritableError (OSError)           a file that cannot be made, or frames that the disk did not take
     │   ├── UnreachableUriError (ValueError)    a URI that does not name a file on this machine
     │   ├── UnsupportedLayoutError (ValueError) a dataset stored in a way that this function cannot index
-    │   ├── RowMapError (ValueError)            stream documents with a hole, an overlap or unequal lengths
+    │   ├── SidecarError (ValueError)           bytes of a chunk index that are torn, damaged or of another kind
+    │   ├── RowMapError (ValueError)            stream documents that contradict each other, or of unequal lengths
+    │   │   └── RowHoleError                    a datum that leaves a hole, where it cannot be held back until it closes
     │   └── RunIndexError (ValueError)          a document that does not belong to the run, or out of order
     └── ours: what only we could have broken
         └── CorruptJournalError (ValueError)    a journal whose middle does not match its checksums
@@ -37,6 +41,10 @@ class FrameRangeError(StreamResourceError, ValueError):
 
 class ComposeError(StreamResourceError, ValueError):
     """A StreamResource or StreamDatum that must not be emitted."""
+
+
+class FrameWriteError(StreamResourceError, ValueError):
+    """Frames that do not fit the dataset they are written to, or a writer that takes no more of them."""
 
 
 class VerdictError(StreamResourceError, ValueError):
@@ -75,6 +83,10 @@ class UnreadableError(StreamResourceError, OSError):
     """A file that is gone, short, corrupt, or not what was announced."""
 
 
+class UnwritableError(StreamResourceError, OSError):
+    """A file that cannot be made, or frames that the disk did not take."""
+
+
 class UnreachableUriError(StreamResourceError, ValueError):
     """A URI that does not name a file on this machine."""
 
@@ -83,8 +95,16 @@ class UnsupportedLayoutError(StreamResourceError, ValueError):
     """A dataset stored in a way that this function cannot index."""
 
 
+class SidecarError(StreamResourceError, ValueError):
+    """Bytes of a chunk index that are torn, damaged, or of another kind or version."""
+
+
 class RowMapError(StreamResourceError, ValueError):
-    """Stream documents with a hole, an overlap or unequal lengths."""
+    """Stream documents that contradict each other, or with unequal lengths."""
+
+
+class RowHoleError(RowMapError):
+    """A datum that leaves a hole in the rows, where it cannot be held back until the hole closes."""
 
 
 class RunIndexError(StreamResourceError, ValueError):
@@ -92,4 +112,12 @@ class RunIndexError(StreamResourceError, ValueError):
 
 
 class CorruptJournalError(StreamResourceError, ValueError):
-    """A journal whose middle does not match its checksums."""
+    """A journal whose middle does not match its checksums.
+
+    Attributes:
+        offset: The byte of the buffer at which the damaged record begins; all before it is whole.
+    """
+
+    def __init__(self, message: str, *, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset

@@ -7,7 +7,8 @@ Theory of operation. Rows that are not in the file must never be read as the fil
 worse, in six silent ways:
 
 - A dataset may be longer than what was written. Each chunk that a reading needs is looked up; one that is not
-  stored is an error. (`read_direct_chunk` finds it in constant time; `get_chunk_info_by_coord` walks to it.)
+  stored is an error. (`read_direct_chunk` finds it in constant time; `get_chunk_info_by_coord` walks to it, which
+  `extensible_array` does not.)
 - A reader sees what the writer had flushed when it opened the file. A row beyond that is "not yet visible", never
   clipped as a slice would be; the extent is `ds.id.shape`, since h5py's `Dataset.shape` caches.
 - All handles of one file in a process share its metadata, and a refresh while another has the dataset open mixes old
@@ -25,8 +26,10 @@ worse, in six silent ways:
 Files are opened without locks, since a reader must never stop a writer.
 """
 
-from collections.abc import Generator, Iterable
+import os
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,17 +39,19 @@ from h5py._objects import phil  # h5py's lock around every call of its own
 from numpy.typing import NDArray
 
 from .chunkindex import ChunkRecord
+from .codecs import BITSHUFFLE, DEFLATE
 from .dataset import DatasetInfo as DatasetInfo
-from .errors import NotYetVisibleError, StreamResourceError, UnreadableError, UnsupportedLayoutError
+from .errors import NotYetVisibleError, StreamResourceError, UnreadableError, UnsupportedLayoutError, UnwritableError
+from .extensible_array import found_chunks
 from .frames import FrameRange, RangeSet
+from .identities import ATTRIBUTES, COLUMNS, UNIQUE_IDS, times_ns
 from .identities import Identities as Identities
-from .identities import times_ns
 from .layout import Filter as Filter
 from .uris import path_of_uri as path_of_uri
-from .virtual import VirtualRun, virtual_run
+from .virtual import VirtualDataset, VirtualRun, by_source, odd_value, virtual_run
 
 FEW_CHUNKS = 8
-"""Up to so many chunks are looked up one by one: measured at 100 000 chunks, 6 ms each; all at once takes 86 ms."""
+"""Up to so many chunks libhdf5 looks up one by one: at 100 000 chunks 6 ms each, all at once 86 ms (measured)."""
 
 
 def dataset_info(path: Path | str, dataset: str) -> DatasetInfo:
@@ -81,7 +86,7 @@ def chunk_records(path: Path | str, dataset: str, *, rows: FrameRange) -> list[t
             )
             raise UnsupportedLayoutError(msg)
         wanted = range(rows.start // chunk_shape[0], -(-rows.stop // chunk_shape[0]) if rows.size else 0)
-        return sorted(_stored(ds, chunk_shape[0], wanted))
+        return _indexed(file, ds, info, wanted) or sorted(_stored(ds, chunk_shape[0], wanted))
 
 
 def read_rows(path: Path | str, dataset: str, *, rows: FrameRange) -> NDArray[Any]:
@@ -102,22 +107,22 @@ def read_rows(path: Path | str, dataset: str, *, rows: FrameRange) -> NDArray[An
     return _read_runs(path, dataset, info, rows=rows, runs=runs)
 
 
-def read_identities(path: Path | str, *, rows: FrameRange, group: str = "/entry/instrument/NDAttributes") -> Identities:
-    """The identities that areaDetector's HDF5 plugin stored for these rows.
+def read_identities(path: Path | str, *, rows: FrameRange, group: str = ATTRIBUTES) -> Identities:
+    """The identities that areaDetector's HDF5 plugin, or our own frame writer, stored for these rows.
 
-    Times are NDArrayEpicsTSSec and NDArrayEpicsTSnSec, exact to the nanosecond; where the camera never set them,
-    NDArrayTimeStamp, a float64 with a resolution of 120 ns. Both count from 1990.
+    Times are the frame writer's FrameTimeNs; else NDArrayEpicsTSSec and NDArrayEpicsTSnSec, exact to the nanosecond;
+    where the camera never set them, NDArrayTimeStamp, a float64 with a resolution of 120 ns. The last two count from
+    1990.
 
     Raises:
         NotYetVisibleError: The attributes of one of the rows are not flushed yet.
         UnreadableError: The file is not there, or cannot be read.
     """
-    names = ("NDArrayUniqueId", "NDArrayEpicsTSSec", "NDArrayEpicsTSnSec", "NDArrayTimeStamp")
     with _opened(path) as file:
         columns = {
-            name: _column(file, path, f"{group}/{name}", rows=rows) for name in names if f"{group}/{name}" in file
+            name: _column(file, path, f"{group}/{name}", rows=rows) for name in COLUMNS if f"{group}/{name}" in file
         }
-    ids = columns.get("NDArrayUniqueId")
+    ids = columns.get(UNIQUE_IDS)
     return Identities(None if ids is None else ids.astype(np.int64), times_ns(columns, where=str(path)))
 
 
@@ -249,6 +254,27 @@ def _stored_bytes(path: Path | str, ds: h5py.Dataset, origin: tuple[int, ...]) -
     return raw
 
 
+def _indexed(
+    file: h5py.File, ds: h5py.Dataset, info: DatasetInfo, wanted: range
+) -> list[tuple[int, ChunkRecord]] | None:
+    """All of the wanted chunks, from the file's own index of them; None if libhdf5 has to be asked."""
+    chunk_shape = info.chunk_shape or ()
+    whole = all(most is not None and most <= n for most, n in zip(ds.maxshape[1:], chunk_shape[1:], strict=True))
+    # What a writer in this process has not flushed is in libhdf5 alone.
+    if not whole or file.id.get_intent() & h5py.h5f.ACC_RDWR:
+        return None
+    base, descriptor = file.id.get_create_plist().get_userblock(), file.id.get_vfd_handle()
+    found = found_chunks(
+        lambda offset, nbytes: os.pread(descriptor, nbytes, base + offset),
+        header=h5py.h5o.get_info(ds.id).addr,
+        wanted=wanted,
+        chunk_nbytes=prod(chunk_shape) * info.dtype.itemsize,
+    )
+    if found is None or len(found) < len(wanted):
+        return None
+    return [(chunk, record._replace(offset=base + record.offset)) for chunk, record in found]
+
+
 def _stored(ds: h5py.Dataset, rows_per_chunk: int, wanted: range) -> list[tuple[int, ChunkRecord]]:
     if len(wanted) <= FEW_CHUNKS:
         rest = (0,) * (len(ds.id.shape) - 1)
@@ -280,10 +306,7 @@ def _read_runs(
             raise UnsupportedLayoutError(msg)
         result[part.start - rows.start : part.stop - rows.start] = data
         filled.append(part)
-    holes = RangeSet(filled).gaps(rows)
-    if holes:
-        msg = f"virtual dataset {dataset} of {path} maps nothing to rows {holes}: they would be read as fill"
-        raise UnreadableError(msg)
+    _check_mapped(path, dataset, RangeSet(filled).gaps(rows))
     return result
 
 
@@ -292,3 +315,179 @@ def _column(file: h5py.File, path: Path | str, name: str, *, rows: FrameRange) -
     info = _info(ds)
     _check_visible(path, name, info, rows)
     return _read(path, ds, info, rows)
+
+
+def check_virtual(dataset: VirtualDataset) -> bool:
+    """Whether a file behind a virtual dataset is still open in its writer: readers then need `swmr=True`.
+
+    Raises:
+        UnreadableError: A source is not there, is of another type, or holds nothing for one of the rows.
+        NotYetVisibleError: A source does not show one of the rows.
+        UnsupportedLayoutError: A source has frames of another shape.
+    """
+    return _check_sources(dataset.runs, dataset)
+
+
+def write_virtual(path: Path | str, datasets: Iterable[VirtualDataset]) -> None:
+    """Make a file of virtual datasets, or replace it at once; sources are not looked at (`check_virtual` does).
+
+    Sources at or below the file's directory are named relative to it, so that the tree can be moved; others by their
+    full path. A source that goes away later is read by HDF5 as fill without an error: as NaN, or the largest integer.
+
+    Raises:
+        UnwritableError: The file cannot be made.
+    """
+    target = Path(path).resolve()
+    part = target.with_name(f"{target.name}.part")
+    with _writing(target, "make it"):
+        with h5py.File(part, "w", libver="latest", locking=False) as file:
+            for dataset in datasets:
+                file.create_virtual_dataset(
+                    dataset.name, _virtual_layout(target, dataset), fillvalue=odd_value(dataset.dtype)
+                )
+        part.replace(target)
+
+
+def _virtual_layout(target: Path, dataset: VirtualDataset) -> h5py.VirtualLayout:
+    layout = h5py.VirtualLayout((dataset.rows, *dataset.frame_shape), dataset.dtype)
+    for run in dataset.runs:
+        full = run.path.resolve()
+        name = full.relative_to(target.parent) if full.is_relative_to(target.parent) else full
+        source = h5py.VirtualSource(name, run.dataset, shape=(run.source.stop, *dataset.frame_shape))
+        layout[run.rows.start : run.rows.stop] = source[run.source.start : run.source.stop]
+    return layout
+
+
+def _check_sources(runs: Iterable[VirtualRun], dataset: VirtualDataset) -> bool:
+    growing = [_check_source(*source, dataset, rows=rows) for source, rows in by_source(runs).items()]
+    return any(growing)
+
+
+def _check_source(path: Path, name: str, dataset: VirtualDataset, *, rows: RangeSet) -> bool:
+    with _opened(path) as file:
+        ds = _dataset(file, path, name)
+        info = _info(ds)
+        _check_visible(path, name, info, FrameRange(0, max(part.stop for part in rows)))
+        if info.shape[1:] != dataset.frame_shape or info.dtype != dataset.dtype:
+            expected, seen = f"{dataset.dtype} {dataset.frame_shape}", f"{info.dtype} {info.shape[1:]}"
+            msg = f"{name} of {path} cannot be part of {dataset.name}: expected rows of {expected}, seen {seen}"
+            raise UnsupportedLayoutError(msg)
+        if not info.virtual:
+            _check_stored(path, ds, info, rows=rows)
+            return file.swmr_mode
+        runs = [virtual_run(path, info.shape[1:], source) for source in ds.virtual_sources()]
+    inner = [cut for run in runs for part in rows if (cut := run.cut(part)) is not None]
+    _check_mapped(path, name, rows - RangeSet(run.rows for run in inner))
+    return _check_sources(inner, dataset)
+
+
+def _check_mapped(path: Path | str, dataset: str, holes: RangeSet) -> None:
+    if holes:
+        msg = f"virtual dataset {dataset} of {path} maps nothing to rows {holes}: they would be read as fill"
+        raise UnreadableError(msg)
+
+
+def _check_stored(path: Path, ds: h5py.Dataset, info: DatasetInfo, *, rows: RangeSet) -> None:
+    if info.chunk_shape is None:
+        missing = RangeSet() if ds.id.get_storage_size() else rows
+    else:
+        leading: list[int] = []
+        ds.id.chunk_iter(lambda stored: leading.append(stored.chunk_offset[0]))
+        across = prod(-(-n // c) for n, c in zip(info.shape[1:], info.chunk_shape[1:], strict=True))
+        starts, counts = np.unique(np.array(leading, np.int64), return_counts=True)
+        whole = starts[counts == across].tolist()
+        missing = rows - RangeSet(FrameRange(start, start + info.chunk_shape[0]) for start in whole)
+    if missing:
+        msg = f"{ds.name} of {path} holds nothing for its rows {missing}: they would be read as fill"
+        raise UnreadableError(msg)
+
+
+class GrowingFile:
+    """A file of our own, with datasets that grow by whole chunks; nothing is visible in it that was not written.
+
+    One thread at a time. With `swmr`, other processes may read it from the moment it is made.
+
+    Args:
+        path: A file that is not there yet.
+        datasets: By path in the file; `shape` counts the rows from 0, one filter at most.
+        swmr: Whether others may read it meanwhile.
+
+    Raises:
+        UnwritableError: The file is there, or cannot be made.
+    """
+
+    def __init__(self, path: Path | str, datasets: Mapping[str, DatasetInfo], *, swmr: bool = True) -> None:
+        self.path = Path(path)
+        with _writing(self.path, "make it"):
+            self._file = h5py.File(path, "x", libver="latest", locking=False)
+            self._datasets = {name: _create(self._file, name, info) for name, info in datasets.items()}
+            if swmr:
+                self._file.swmr_mode = True
+
+    def write_chunk(self, name: str, payload: bytes | memoryview, *, rows: FrameRange, filter_mask: int = 0) -> None:
+        """Store a chunk as it is, whether it is there or not; its dataset ends at `rows.stop` then.
+
+        Raises:
+            UnwritableError: The disk did not take it; the dataset ends where it did before.
+        """
+        ds = self._datasets[name]
+        frame_shape = ds.id.shape[1:]
+        # Under one lock: a reader in another thread must not find the row before its chunk.
+        with _writing(self.path, f"write rows {rows} of {name}"), phil:
+            before = ds.id.shape[0]
+            ds.id.set_extent((max(before, rows.stop), *frame_shape))
+            try:
+                ds.id.write_direct_chunk((rows.start, *[0] * len(frame_shape)), payload, filter_mask)
+            except (OSError, RuntimeError):
+                ds.id.set_extent((before, *frame_shape))
+                raise
+
+    def flush(self) -> None:
+        """Make every row that was written visible to readers.
+
+        Raises:
+            UnwritableError: The disk did not take it.
+        """
+        with _writing(self.path, "flush it"):
+            for ds in self._datasets.values():
+                ds.flush()
+
+    def close(self) -> None:
+        """Flush and close; a second time does nothing.
+
+        Raises:
+            UnwritableError: The disk did not take what was left.
+        """
+        with _writing(self.path, "close it"):
+            self._file.close()
+
+
+@contextmanager
+def _writing(path: Path, what: str) -> Generator[None]:
+    try:
+        yield
+    # h5py raises RuntimeError for errors of the HDF5 library that it has no class for, ValueError for closed files.
+    except (OSError, RuntimeError, ValueError) as error:
+        msg = f"{path}: cannot {what}: {error}"
+        raise UnwritableError(msg) from error
+
+
+def _create(file: h5py.File, name: str, info: DatasetInfo) -> h5py.Dataset:
+    method: int | str | None = None
+    options: object = None
+    for step in info.filters:
+        # h5py has a name for HDF5's own filter, and reads the number 1 as a level.
+        method, options = ("gzip", step.options[0]) if step.id == DEFLATE else (step.id, step.options)
+        # Where bitshuffle's plugin is loaded, it writes its version and the element's size itself.
+        if step.id == BITSHUFFLE and h5py.h5z.filter_avail(BITSHUFFLE):
+            options = step.options[3:]
+    return file.create_dataset(
+        name,
+        info.shape,
+        info.dtype,
+        chunks=info.chunk_shape,
+        maxshape=(None, *info.shape[1:]),
+        compression=method,
+        compression_opts=options,
+        allow_unknown_filter=True,
+    )

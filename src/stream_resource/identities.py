@@ -12,6 +12,17 @@ EPICS_EPOCH_S = 631_152_000
 """1990-01-01 in Unix seconds: areaDetector counts its time stamps from there."""
 
 
+ATTRIBUTES = "/entry/instrument/NDAttributes"
+"""Where areaDetector's HDF5 plugin puts the attributes of each frame."""
+
+UNIQUE_IDS = "NDArrayUniqueId"
+TIMES_NS = "FrameTimeNs"
+"""Unix nanoseconds as int64: written by our own frame writer, not by areaDetector."""
+
+COLUMNS = (UNIQUE_IDS, TIMES_NS, "NDArrayEpicsTSSec", "NDArrayEpicsTSnSec", "NDArrayTimeStamp")
+"""The attributes that tell frames apart."""
+
+
 class Identities(NamedTuple):
     """How the rows of a file can be recognised; None where nothing is stored.
 
@@ -26,13 +37,17 @@ def times_ns(columns: Mapping[str, NDArray[Any]], *, where: str) -> NDArray[np.i
     """Unix nanoseconds from the columns of an areaDetector file, or None if it holds no stamps.
 
     Args:
-        columns: NDArrayEpicsTSSec and NDArrayEpicsTSnSec (exact) and NDArrayTimeStamp (float64 seconds, in steps of
-            120 ns); all count from 1990. The exact pair is taken where the driver set it.
+        columns: FrameTimeNs (Unix nanoseconds) is taken as it is. NDArrayEpicsTSSec and NDArrayEpicsTSnSec (exact) and
+            NDArrayTimeStamp (float64 seconds, in steps of 120 ns) all count from 1990; the exact pair is taken where
+            the driver set it.
         where: What the columns are of, for messages.
 
     Raises:
         NotYetVisibleError: Some rows have no stamp yet, and others have.
     """
+    unix = columns.get(TIMES_NS)
+    if unix is not None:
+        return unix.astype(np.int64) if _set(unix, where) else None
     seconds, nanoseconds = columns.get("NDArrayEpicsTSSec"), columns.get("NDArrayEpicsTSnSec")
     if seconds is not None and nanoseconds is not None and _set(seconds, where):
         return (seconds.astype(np.int64) + EPICS_EPOCH_S) * 10**9 + nanoseconds.astype(np.int64)

@@ -13,6 +13,9 @@ that ends beyond the file, and everything after it would be given up as a torn t
   may keep the new length of a file and not its bytes): then it is torn;
 - a whole body that fails its checksum is torn if it is the last (the same loss of power), corrupt if anything follows;
 - sequence numbers go up by one; any other step is corrupt.
+
+A cursor is two numbers: the byte behind the last whole record (`consumed`) and the sequence number that must come next.
+What precedes damage is never given up with it: the error says at which byte it is.
 """
 
 import struct
@@ -52,6 +55,11 @@ class DecodedRecords(NamedTuple):
     consumed: int
     torn: bool
 
+    @property
+    def next_sequence(self) -> int | None:
+        """The number of the record that must follow; None if there was no record."""
+        return self.records[-1].sequence + 1 if self.records else None
+
 
 class _Header(NamedTuple):
     body_nbytes: int
@@ -86,17 +94,18 @@ def encode_record(record: JournalRecord) -> bytes:
     return b"".join((fields, _CHECKSUM.pack(zlib.crc32(fields)), name, record.payload))
 
 
-def decode_records(buffer: bytes, *, offset: int = 0) -> DecodedRecords:
+def decode_records(buffer: bytes, *, offset: int = 0, expected: int | None = None) -> DecodedRecords:
     """Every whole record of `buffer` from `offset` on.
 
     Args:
         buffer: The bytes of a segment, or of a part of one that begins between two records.
         offset: Where in the buffer to begin: 0, or what an earlier call gave as `consumed`. A MAGIC found there is
             skipped.
+        expected: The sequence number of the first record, if it is known.
 
     Raises:
-        CorruptJournalError: Bytes in the middle are damaged; the message names where. What precedes can be read by
-            decoding a shorter buffer.
+        CorruptJournalError: Bytes in the middle are damaged, or a record is not there. What precedes it can be read:
+            decode `buffer[: error.offset]`.
     """
     records: list[JournalRecord] = []
     if buffer.startswith(MAGIC, offset):
@@ -108,10 +117,10 @@ def decode_records(buffer: bytes, *, offset: int = 0) -> DecodedRecords:
         record = _body(buffer, offset, header) if header else None
         if header is None or record is None:
             return DecodedRecords(records, offset, torn=True)
-        if records and record.sequence != records[-1].sequence + 1:
-            expected = records[-1].sequence + 1
+        if expected is not None and record.sequence != expected:
             msg = f"journal record at byte {offset}: expected sequence number {expected}, seen {record.sequence}"
-            raise CorruptJournalError(msg)
+            raise CorruptJournalError(msg, offset=offset)
+        expected = record.sequence + 1
         records.append(record)
         offset += HEADER_NBYTES + header.body_nbytes
     return DecodedRecords(records, offset, torn=False)
@@ -132,7 +141,7 @@ def _header(buffer: bytes, offset: int) -> _Header | None:
         f"journal damaged at byte {offset}: the record header fails its checksum and {len(buffer) - offset} bytes"
         " follow. Restore the segment from a copy; what precedes can be read"
     )
-    raise CorruptJournalError(msg)
+    raise CorruptJournalError(msg, offset=offset)
 
 
 def _body(buffer: bytes, offset: int, header: _Header) -> JournalRecord | None:
@@ -150,4 +159,4 @@ def _body(buffer: bytes, offset: int, header: _Header) -> JournalRecord | None:
         f"journal damaged at byte {offset}: record {header.sequence} of {header.body_nbytes} bytes fails its checksum"
         f" and {len(buffer) - stop} bytes follow. Restore the segment from a copy; what precedes can be read"
     )
-    raise CorruptJournalError(msg)
+    raise CorruptJournalError(msg, offset=offset)

@@ -103,7 +103,7 @@ class Layout:
         Raises:
             SelectionError: As `locate`.
         """
-        indices = self._normal(selection)
+        indices = normal_selection(selection, self.shape)
         return tuple(
             len(range(*i.indices(n))) for i, n in zip(indices, self.shape, strict=True) if isinstance(i, slice)
         )
@@ -117,7 +117,7 @@ class Layout:
             SelectionError: An index out of bounds, too many indices, or an entry of another kind. At the call, not
                 later.
         """
-        return self._product(self._normal(selection))
+        return self._product(normal_selection(selection, self.shape))
 
     def _product(self, indices: tuple[Part, ...], axis: int = 0) -> Iterator[ChunkSlice]:
         if axis == len(indices):
@@ -128,24 +128,53 @@ class Layout:
                 target = rest.target if part.target is None else (part.target, *rest.target)
                 yield ChunkSlice((part.chunk, *rest.chunk), (part.source, *rest.source), target)
 
-    def _normal(self, selection: Index | tuple[Index, ...]) -> tuple[Part, ...]:
-        entries = selection if isinstance(selection, tuple) else (selection,)
-        given = [entry for entry in entries if entry is not Ellipsis]
-        if len(given) > len(self.shape) or len(entries) - len(given) > 1:
-            msg = f"selection {selection!r} has too many entries for an array of shape {self.shape}"
-            raise SelectionError(msg)
-        before = entries.index(Ellipsis) if Ellipsis in entries else len(entries)
-        rest = [slice(None)] * (len(self.shape) - len(given))
-        filled = (*given[:before], *rest, *given[before:])
-        return tuple(_checked(entry, axis, n) for axis, (entry, n) in enumerate(zip(filled, self.shape, strict=True)))
+
+def normal_selection(selection: Index | tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Part, ...]:
+    """A numpy basic selection with one entry per axis: ints from 0, and slices.
+
+    Example:
+        >>> normal_selection((-1, ...), (4, 5))
+        (3, slice(None, None, None))
+
+    Raises:
+        SelectionError: An index out of bounds, too many indices, or an entry of another kind.
+    """
+    entries = selection if isinstance(selection, tuple) else (selection,)
+    given = [entry for entry in entries if entry is not Ellipsis]
+    if len(given) > len(shape) or len(entries) - len(given) > 1:
+        msg = f"selection {selection!r} has too many entries for an array of shape {shape}"
+        raise SelectionError(msg)
+    before = next((i for i, entry in enumerate(entries) if entry is Ellipsis), len(entries))
+    rest = [slice(None)] * (len(shape) - len(given))
+    filled = (*given[:before], *rest, *given[before:])
+    return tuple(_checked(entry, axis, n) for axis, (entry, n) in enumerate(zip(filled, shape, strict=True)))
 
 
-def _checked(entry: Index, axis: int, length: int) -> Part:
+def axis_slice(first: int, *, step: int, count: int) -> slice:
+    """The slice of `count` places from `first` on; a single place has step 1.
+
+    Example:
+        >>> axis_slice(4, step=-2, count=3)
+        slice(4, None, -2)
+    """
+    if count == 1:
+        return slice(first, first + 1, 1)
+    last = first + (count - 1) * step
+    # A stop below zero would count from the end: None is "to the beginning".
+    return slice(first, (last - 1 if last else None) if step < 0 else last + 1, step)
+
+
+def _checked(entry: Index | None, axis: int, length: int) -> Part:
     if isinstance(entry, slice):
         if entry.step == 0:
             msg = f"axis {axis}: a slice's step must not be zero"
             raise SelectionError(msg)
         return entry
+    if entry is None:
+        msg = (
+            f"axis {axis}: only ints, slices and one Ellipsis select; None (newaxis) adds an axis: do so to the result"
+        )
+        raise SelectionError(msg)
     if isinstance(entry, bool) or not isinstance(entry, SupportsIndex):
         msg = f"axis {axis}: only ints, slices and one Ellipsis select, not {entry!r}"
         raise SelectionError(msg)
@@ -168,8 +197,5 @@ def _axis_parts(index: Part, length: int, chunk_size: int) -> Iterator[_AxisPart
         # How many steps fit between `first` and the end of the chunk that the step leads to.
         room = chunk_size - 1 - first if step > 0 else first
         count = min(room // abs(step) + 1, len(positions) - done)
-        stop = first + count * step
-        # A stop below zero would count from the chunk's end: None is "to the beginning".
-        source = slice(first, min(stop, chunk_size) if step > 0 else (stop if stop >= 0 else None), step)
-        yield _AxisPart(chunk, source, slice(done, done + count))
+        yield _AxisPart(chunk, axis_slice(first, step=step, count=count), slice(done, done + count))
         done += count

@@ -5,6 +5,10 @@ order. It takes event-model's documents from our engine and from bluesky's. A do
 nothing (descriptors, resources, datums and events are known by uid); one that refers to something not seen, or that
 belongs to another run, is refused, and the rows are then as they were. A StreamResource names no stream: it is kept
 until its first datum names a descriptor.
+
+Datums between the descriptor and the stop document may come in any order. One that leaves a hole is held back by its
+RowMap, one whose resource is not announced yet by its stream; both are reported (`held`), and what is still held when
+the run stops stays so. Resources keep the order in which they came: the rows of a later file are newer.
 """
 
 from collections.abc import Mapping
@@ -14,8 +18,10 @@ from event_model.documents.stream_datum import StreamDatum
 from event_model.documents.stream_resource import StreamResource
 
 from .arrayindex import ArrayIndex as ArrayIndex
-from .errors import RunIndexError
+from .errors import RowHoleError, RowMapError, RunIndexError, StreamResourceError
 from .events import EventColumns, EventRow
+from .frames import FrameRange, RangeSet
+from .rowmap import MAX_HELD, Held
 from .verdicts import Verdicts
 
 EXTERNAL_STREAM = "STREAM:"
@@ -42,11 +48,48 @@ class StreamIndex:
         self.data_keys: dict[str, dict[str, Any]] = {}
         self.arrays: dict[str, ArrayIndex] = {}
         self.events = EventColumns(name)
+        self._early: dict[str, StreamDatum] = {}
 
     @property
     def num_events(self) -> int:
         """The highest number of events that its Event documents or one of its arrays account for."""
         return max(len(self.events), *(array.committed for array in self.arrays.values()), 0)
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """The datums that are held back: behind a hole, or before their resource (these have no data key yet)."""
+        early = tuple(_held_early(doc) for doc in self._early.values())
+        return (*(held for array in self.arrays.values() for held in array.held), *early)
+
+    def hold_early(self, doc: StreamDatum) -> None:
+        """Keep a datum until its resource is announced.
+
+        Raises:
+            RowMapError: Its rows and seq_nums are not of one length.
+            RowHoleError: No more datums can be held back; it can be given again later.
+        """
+        held = _held_early(doc)
+        if held.rows.size != held.seq_nums.size:
+            msg = f"stream_datum {held.datum} has rows {held.rows}: expected as many seq_nums, seen {held.seq_nums}"
+            raise RowMapError(msg)
+        if len(self._early) >= MAX_HELD:
+            msg = (
+                f"stream_datum {doc['uid']} came before its stream_resource {doc['stream_resource']}, and"
+                f" {MAX_HELD} others are held back in stream {self.name!r}: give the resource first"
+            )
+            raise RowHoleError(msg)
+        self._early[doc["uid"]] = doc
+
+    def holds_early(self, doc: StreamDatum) -> bool:
+        """Whether a datum with this uid waits for its resource."""
+        return doc["uid"] in self._early
+
+    def take_early(self, resource: str) -> list[StreamDatum]:
+        """The datums that were waiting for a resource; they wait no more."""
+        taken = [doc for doc in self._early.values() if doc["stream_resource"] == resource]
+        for doc in taken:
+            del self._early[doc["uid"]]
+        return taken
 
     def add_descriptor(self, doc: dict[str, Any]) -> None:
         """Add a descriptor; data keys that were there must not change their shape or type.
@@ -66,7 +109,13 @@ class StreamIndex:
         for key, data_key in new.items():
             self.data_keys.setdefault(key, data_key)
             if data_key.get("external") == EXTERNAL_STREAM and key not in self.arrays:
-                self.arrays[key] = ArrayIndex(key, data_key)
+                self.arrays[key] = ArrayIndex(key, data_key, early=self._early)
+
+
+def _held_early(doc: StreamDatum) -> Held:
+    rows = FrameRange.of(doc["indices"]["start"], doc["indices"]["stop"])
+    seq_nums = FrameRange.of(doc["seq_nums"]["start"], doc["seq_nums"]["stop"])
+    return Held(doc["uid"], doc["stream_resource"], "", rows, seq_nums, RangeSet([FrameRange(0, rows.start)]))
 
 
 def _array_facts(data_key: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -88,6 +137,12 @@ class RunIndex:
         self.streams: dict[str, StreamIndex] = {}
         self._stream_of_descriptor: dict[str, StreamIndex] = {}
         self._resources: dict[str, StreamResource] = {}
+        self._orders: dict[str, int] = {}
+
+    @property
+    def held(self) -> dict[str, tuple[Held, ...]]:
+        """The datums that are held back, by stream; a stream that has none is left out."""
+        return {name: held for name, stream in self.streams.items() if (held := stream.held)}
 
     @property
     def uid(self) -> str:
@@ -109,7 +164,8 @@ class RunIndex:
 
         Raises:
             RunIndexError: An unknown kind, another run's document, or one that came before what it refers to.
-            RowMapError: A StreamDatum that leaves a hole, overlaps, or has unequal lengths.
+            RowMapError: A StreamDatum that names another's rows, has unequal lengths, or cannot be held back any more.
+                If it had come before its StreamResource, this is raised with the latter, which is taken all the same.
         """
         if name != "start" and self.start is None:
             msg = f"document {name!r} {doc.get('uid')} came before the start document"
@@ -170,24 +226,45 @@ class RunIndex:
             return
         self._open(doc, "stream_resource")
         self._resources[doc["uid"]] = StreamResource(**doc)
+        self._orders[doc["uid"]] = len(self._orders)
+        refused = [
+            error
+            for stream in self.streams.values()
+            for datum in stream.take_early(doc["uid"])
+            if (error := self._refusal(stream, datum)) is not None
+        ]
+        if refused:
+            raise refused[0]
+
+    def _refusal(self, stream: StreamIndex, datum: StreamDatum) -> StreamResourceError | None:
+        """Add a datum of an announced resource; gives what was wrong with it."""
+        try:
+            self._add(stream, datum)
+        except StreamResourceError as error:
+            return error
+        return None
 
     def _datum(self, doc: dict[str, Any]) -> None:
         stream = self._stream(doc)
-        resource = self._resources.get(doc["stream_resource"])
-        if resource is None:
-            msg = f"stream_datum {doc['uid']} came before its stream_resource {doc['stream_resource']}"
-            raise RunIndexError(msg)
+        datum = StreamDatum(**doc)
+        if datum["stream_resource"] in self._resources:
+            self._add(stream, datum)
+        elif not stream.holds_early(datum):
+            self._open(datum, "stream_datum")
+            stream.hold_early(datum)
+
+    def _add(self, stream: StreamIndex, datum: StreamDatum) -> None:
+        resource = self._resources[datum["stream_resource"]]
         array = stream.arrays.get(resource["data_key"])
         if array is None:
             msg = (
-                f"stream_datum {doc['uid']} is of data key {resource['data_key']!r}; the external keys of stream"
+                f"stream_datum {datum['uid']} is of data key {resource['data_key']!r}; the external keys of stream"
                 f" {stream.name!r} are {list(stream.arrays)}: declare it with external 'STREAM:'"
             )
             raise RunIndexError(msg)
-        datum = StreamDatum(**doc)
         if not array.rowmap.knows(datum):
-            self._open(doc, "stream_datum")
-            array.add_resource(resource)
+            self._open(datum, "stream_datum")
+            array.add_resource(resource, order=self._orders[resource["uid"]])
             array.add_datum(datum)
 
     def _stop(self, doc: dict[str, Any]) -> None:

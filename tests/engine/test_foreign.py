@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from wingbeat.engine import foreign
+from wingbeat.engine.plans import count
 from wingbeat.stream_resource.files import read_rows
 from wingbeat.stream_resource.foreign_plan import FOREIGN_KEY
 from wingbeat.stream_resource.frames import FrameRange
@@ -64,14 +65,19 @@ async def test_an_async_callback_hears_the_same(tmp_path):
     np.testing.assert_array_equal(good_rows(heard), GOOD)
 
 
-async def test_the_engine_takes_it_as_a_subscriber_of_either_kind():
-    async def async_callback(name, doc): ...
+async def test_under_an_engine_both_kinds_hear_a_run_without_redone_rows_as_it_is(engine, docs, det):
+    heard, heard_in_a_task = [], []
 
-    def callback(name, doc): ...
+    async def callback(name, doc):
+        heard_in_a_task.append((name, doc))
 
-    assert foreign(callback).__qualname__.startswith("foreign(test_the_engine")
-    assert await foreign(async_callback)("start", {"uid": "r"}) is None
-    assert foreign(callback)("start", {"uid": "r"}) is None
+    engine.subscribe(foreign(lambda name, doc: heard.append((name, doc))))
+    engine.subscribe(foreign(callback))
+    await engine(count([det], num=5))
+    assert {each.name.partition("(")[0] for each in engine.statistics().subscribers[1:]} == {"foreign"}
+    await engine.aclose()
+    assert heard == heard_in_a_task == docs
+    assert docs.names == ["start", "descriptor", *["event"] * 5, "stop"]
 
 
 def test_runs_that_go_on_at_the_same_time_are_told_apart(tmp_path):

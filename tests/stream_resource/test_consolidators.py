@@ -47,10 +47,39 @@ def test_a_datum_delivered_twice_is_counted_twice_by_bluesky_and_once_by_us():
     assert (theirs.shape[0], ours.rowmap.rows) == (10, 5)
 
 
-def test_a_hole_in_the_indices_is_not_seen_by_bluesky_and_refused_by_us():
+def test_a_hole_in_the_indices_is_not_seen_by_bluesky_and_held_back_by_us():
     theirs, ours, doc = both([5])
     late = doc | {"uid": "late", "indices": {"start": 9, "stop": 12}, "seq_nums": {"start": 10, "stop": 13}}
     theirs.consume_stream_datum(late)
     assert theirs.shape[0] == 8
-    with pytest.raises(ValueError, match="expected indices from 5, seen 9:12"):
-        ours.rowmap.add_datum(late)
+    ours.add_datum(late)
+    assert (ours.committed, ours.rowmap.rows, [held.rows for held in ours.held]) == (5, 5, [FrameRange(9, 12)])
+
+
+def test_after_a_roll_over_bluesky_finds_the_second_files_frames_in_the_first():
+    docs, index = Documents(data_keys={"cam": CAM}), RunIndex()
+    first = docs.resource(uri="file://localhost/a.h5")
+    documents = [docs.start(), docs.descriptor(), first, docs.datum((1, 6))]
+    theirs = consolidators.HDF5Consolidator(first[1], documents[1][1])
+    theirs.consume_stream_datum(documents[-1][1])
+    second = docs.resource(uri="file://localhost/b.h5")
+    documents += [second, docs.datum((6, 9))]
+    theirs.update_from_stream_resource(second[1])
+    theirs.consume_stream_datum(documents[-1][1])
+    for document in documents:
+        index.apply(*document)
+    rowmap = index.streams["primary"].arrays["cam"].rowmap
+    assert rowmap.locate(6) == (second[1]["uid"], 0)
+    # One number per frame, counted in its own file: the same for frames of different files.
+    assert theirs._seqnums_to_indices_map[6] == theirs._seqnums_to_indices_map[1] == 0
+
+
+def test_a_redone_line_is_one_more_row_for_bluesky_and_the_newer_row_for_us():
+    theirs, ours, _ = both([5])
+    docs = Documents(data_keys={"cam": CAM})
+    docs.resource()
+    docs.datum((1, 6))
+    again = docs.datum((3, 5))[1]
+    theirs.consume_stream_datum(again)
+    ours.add_datum(again)
+    assert (theirs.shape[0], ours.length, ours.locate(2).row) == (7, 5, 5)

@@ -108,3 +108,43 @@ def test_segment_names_sort_as_their_numbers():
     names = [segment_name(n) for n in (9, 10, 10**9)]
     assert names == sorted(names)
     assert names[0] == "0000000000000009.wbj"
+
+
+def kept(buffer):
+    """What can be had of a damaged segment, and where the damage begins if it is more than a torn tail."""
+    try:
+        return decode_records(buffer), None
+    except CorruptJournalError as error:
+        return decode_records(buffer[: error.offset]), error.offset
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.text(max_size=8), st.binary(max_size=40)), min_size=1, max_size=6), st.data())
+def test_any_damaged_byte_is_noticed_and_all_before_it_is_kept(bodies, data):
+    records, parts = segment(bodies)
+    buffer = bytearray(MAGIC + b"".join(parts))
+    at = data.draw(st.integers(0, len(buffer) - 1))
+    buffer[at] ^= data.draw(st.integers(1, 255))
+    whole = sum(len(MAGIC) + sum(map(len, parts[: n + 1])) <= at for n in range(len(parts)))
+    end = 0 if at < len(MAGIC) else len(MAGIC) + sum(map(len, parts[:whole]))
+    decoded, damage = kept(bytes(buffer))
+    assert damage in (None, end)
+    assert decoded.torn is (damage is None)
+    assert (decoded.records, decoded.consumed) == (records[:whole], end)
+
+
+@settings(max_examples=100)
+@given(BODIES, st.lists(st.integers(0, 400), max_size=6))
+def test_a_cursor_that_follows_a_growing_segment_sees_every_record_once(bodies, lengths):
+    records, parts = segment(bodies)
+    buffer, seen, offset, expected = MAGIC + b"".join(parts), [], 0, 7
+    for length in [*sorted(lengths), len(buffer)]:
+        decoded = decode_records(buffer[:length], offset=min(offset, length), expected=expected)
+        seen, offset, expected = seen + decoded.records, decoded.consumed, decoded.next_sequence or expected
+    assert (seen, offset, expected) == (records, len(buffer), 7 + len(records))
+
+
+def test_a_cursor_that_is_given_another_place_of_the_journal_says_so():
+    _, parts = segment([("start", b"{}"), ("event", b"{}"), ("stop", b"{}")])
+    with pytest.raises(CorruptJournalError, match="expected sequence number 8, seen 9"):
+        decode_records(MAGIC + parts[0] + parts[2], offset=len(MAGIC) + len(parts[0]), expected=8)

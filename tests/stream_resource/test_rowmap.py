@@ -133,8 +133,8 @@ def test_a_redone_line_is_read_from_its_new_rows():
 @pytest.mark.parametrize(
     ("rows", "what"), [((5, 7), "leaves a hole"), ((3, 5), "repeats rows"), ((0, 3), "repeats rows")]
 )
-def test_a_datum_that_does_not_go_on_is_refused_and_changes_nothing(rows, what):
-    rowmap = RowMap("cam")
+def test_a_producers_datum_that_does_not_go_on_is_refused_and_changes_nothing(rows, what):
+    rowmap = RowMap("cam", max_held=0)
     rowmap.add_resource(resource("a"))
     rowmap.add_datum(datum("a/0", (0, 4), (1, 5)))
     wrong = datum("a/1", rows, (5, 5 + rows[1] - rows[0]))

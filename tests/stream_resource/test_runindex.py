@@ -149,7 +149,8 @@ def wrong_documents():
     docs, other = Documents(), Documents("run-2")
     start, descriptor, resource = docs.start(), docs.descriptor(), docs.resource()
     datum = docs.datum((1, 5))
-    gap = ("stream_datum", datum[1] | {"uid": "late", "indices": {"start": 9, "stop": 13}})
+    again = ("stream_datum", datum[1] | {"uid": "late", "indices": {"start": 3, "stop": 7}})
+    narrow_early = ("stream_datum", datum[1] | {"uid": "early", "seq_nums": {"start": 1, "stop": 3}})
     undeclared = docs.resource("other")
     narrow = docs.descriptor(data_keys={"cam": CAM | {"shape": [1, 9, 9]}}, uid="second")
     return [
@@ -157,9 +158,9 @@ def wrong_documents():
         ([start, other.start()], "start document of run run-2", RunIndexError),
         ([start, other.descriptor()], "belongs to run run-2", RunIndexError),
         ([start, resource, datum], "descriptor 'run-1-primary', which run run-1 does not have", RunIndexError),
-        ([start, descriptor, datum], "before its stream_resource", RunIndexError),
+        ([start, descriptor, narrow_early], "expected as many seq_nums, seen 1:3", RowMapError),
         ([start, descriptor, undeclared, docs.datum((1, 2), "other")], "external keys", RunIndexError),
-        ([start, descriptor, resource, datum, gap], "leaves a hole", RowMapError),
+        ([start, descriptor, resource, datum, again], "repeats rows", RowMapError),
         ([start, descriptor, narrow], "changes array 'cam'", RunIndexError),
         ([start, ("odd", {"uid": "1"})], "seen 'odd'", RunIndexError),
         ([start, ("descriptor", {"uid": "1"})], "not as event-model's schema has it", RunIndexError),

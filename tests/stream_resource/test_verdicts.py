@@ -88,3 +88,22 @@ def test_keys_of_the_document_have_no_dots():
 def test_a_document_that_holds_no_verdicts_is_refused(doc):
     with pytest.raises(VerdictError):
         Verdicts.from_document(doc)
+
+
+def test_all_six_verdicts_survive_as_a_document():
+    verdicts = Verdicts(12)
+    for n, verdict in enumerate(Verdict):
+        frames = FrameRange(2 * n, 2 * n + 2)
+        verdicts.put(frames, verdict, reason=f"why {n}", count=1 if verdict is Verdict.UNKNOWN else None)
+    doc = json.loads(json.dumps(verdicts.to_document()))
+    rows = [(row["start"], row["stop"], row["verdict"], row["count"], row["reason"]) for row in doc["findings"]]
+    assert rows == [
+        (0, 2, "good", 2, "why 0"),
+        (2, 4, "missing", 2, "why 1"),
+        (4, 6, "duplicate", 2, "why 2"),
+        (6, 8, "redone", 2, "why 3"),
+        (8, 10, "blind", 2, "why 4"),
+        (10, 12, "unknown", 1, "why 5"),
+    ]
+    assert Verdicts.from_document(doc) == verdicts
+    assert verdicts.complete

@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import h5d as h5d
+from . import h5f as h5f
+from . import h5o as h5o
 from . import h5p as h5p
 from . import h5s as h5s
+from . import h5z as h5z
 
 __version__: str
 
@@ -32,6 +35,8 @@ class Dataset:
     def size(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def maxshape(self) -> tuple[int | None, ...]: ...
     @property
     def chunks(self) -> tuple[int, ...] | None: ...
     @property
@@ -86,6 +91,8 @@ class Group:
         shuffle: bool | None = None,
         fletcher32: bool | None = None,
         fillvalue: object = None,
+        allow_unknown_filter: bool = False,
+        dcpl: h5p.PropDCID | None = None,
     ) -> Dataset: ...
     def create_virtual_dataset(self, name: str, layout: VirtualLayout, fillvalue: object = None) -> Dataset: ...
 
@@ -102,6 +109,8 @@ class File(Group):
         alignment_threshold: int = 1,
         alignment_interval: int = 1,
     ) -> None: ...
+    @property
+    def id(self) -> h5f.FileID: ...
     @property
     def filename(self) -> str: ...
     @property

@@ -7,6 +7,8 @@ COMPACT: int
 CONTIGUOUS: int
 CHUNKED: int
 VIRTUAL: int
+ALLOC_TIME_EARLY: int
+FILL_TIME_NEVER: int
 
 class StoreInfo(NamedTuple):
     chunk_offset: tuple[int, ...]
@@ -17,6 +19,7 @@ class StoreInfo(NamedTuple):
 class DatasetID:
     @property
     def shape(self) -> tuple[int, ...]: ...
+    def set_extent(self, shape: tuple[int, ...]) -> None: ...
     def refresh(self) -> None: ...
     def get_create_plist(self) -> PropDCID: ...
     def get_offset(self) -> int | None: ...

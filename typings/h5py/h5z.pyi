@@ -1,0 +1,3 @@
+FLAG_OPTIONAL: int
+
+def filter_avail(filter_id: int) -> bool: ...
