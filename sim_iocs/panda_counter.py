@@ -6,36 +6,46 @@ In OUT_MODE On-Disable the output and CARRY are brought out only when ENABLE fal
 counter_documentation.timing.ini of PandABlocks-FPGA.
 """
 
-from .panda_fabric import NEVER, Fabric, Wire
-from .panda_position import SteppedPosition
+from collections.abc import Hashable
+from typing import ClassVar
 
-EDGES = ("Rising", "Falling", "Either")
+from .panda_block import Block, Outputs, chosen
+from .panda_fabric import NEVER, Fabric
+
 OUT_MODES = ("On-Change", "On-Disable")
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 
 
-class Counter:
-    """One COUNTER block; inputs `enable`, `trig`, `dir` follow the bit bus."""
+class Counter(Block):
+    """One COUNTER block."""
 
-    def __init__(self, fabric: Fabric, out: SteppedPosition, carry: Wire) -> None:
-        self.order = self.wake = self.due = 0
-        self.enable = self.trig = self.dir = 0
+    BITS = ("ENABLE", "TRIG", "DIR")
+    OUT_BITS = ("CARRY",)
+    OUT_POSITIONS = ("OUT",)
+    LEAPS: ClassVar[bool] = True
+    enable: int
+    trig: int
+    dir: int
+    out: int
+    carry: int
+
+    def __init__(self, fabric: Fabric, outputs: Outputs | None = None) -> None:
+        super().__init__(fabric, outputs)
         self.trig_edge = self.out_mode = 0
         self.start, self.step_size, self.min, self.max = 0, 1, 0, 0
         self.set: int | None = None
-        self.value = self.carried = 0
-        self._count = 0
+        self._count: int = 0
         self._overflowed = False
         self._was_enabled = self._was_trig = 0
-        self._fabric, self._out, self._carry = fabric, out, carry
-        fabric.adopt(self)
+        self._marked: int = 0
+        self._travel: int = 0
 
     def step(self, tick: int) -> int:
         """Only input changes and settings move a counter."""
         on_change = self.out_mode == 0
         if self.set is not None:
             self._count, self.set = self.set, None
-            self._show(self._count, tick)
+            self.show_position("OUT", self._count, tick)
         if self.enable != self._was_enabled:
             self._switch(tick, on_change=on_change)
         elif self.enable and self.trig != self._was_trig:
@@ -48,27 +58,31 @@ class Counter:
         if self.enable:
             self._count, self._overflowed = self.start, False
             if on_change:
-                self._show(self._count, tick)
+                self.show_position("OUT", self._count, tick)
         elif on_change:
-            self._show_carry(0)
+            self.show("CARRY", 0)
         else:
-            self._show(self._count, tick)
-            self._show_carry(int(self._overflowed))
+            self.show_position("OUT", self._count, tick)
+            self.show("CARRY", int(self._overflowed))
 
     def _edge(self, tick: int, *, on_change: bool) -> None:
-        counts = self.trig_edge == 2 or self.trig == 1 - self.trig_edge
-        if counts:
+        if chosen(self.trig_edge, self.trig):
             rolled = self._advance()
             self._overflowed |= rolled
             if on_change:
-                self._show(self._count, tick)
-                if rolled or self.carried:
-                    self._show_carry(int(rolled))
-        elif on_change and self.carried:
-            self._show_carry(0)
+                self.show_position("OUT", self._count, tick)
+                if rolled or self.carry:
+                    self.show("CARRY", int(rolled))
+        elif on_change and self.carry:
+            self.show("CARRY", 0)
+
+    @property
+    def _limits(self) -> tuple[int, int]:
+        return (self.min, self.max) if (self.min or self.max) else _INT32
 
     def _advance(self) -> bool:
-        low, high = (self.min, self.max) if (self.min or self.max) else _INT32
+        low, high = self._limits
+        self._travel += self.step_size
         count = self._count - self.step_size if self.dir else self._count + self.step_size
         if count > high:
             self._count = low + (count - high - 1)
@@ -79,12 +93,31 @@ class Counter:
         self._count = count
         return False
 
-    def _show(self, value: int, tick: int) -> None:
-        if value != self.value:
-            self.value = value
-            self._out.drive(value, tick)
+    def phase(self, tick: int) -> Hashable:
+        """Inputs and carry; the count is counted."""
+        del tick
+        return self.enable, self._was_trig, self.dir, self.carry, self._overflowed
 
-    def _show_carry(self, value: int) -> None:
-        if value != self.carried:
-            self.carried = value
-            self._fabric.drive(self._carry, value)
+    def mark(self) -> None:
+        """The count and its history."""
+        self._marked, self._travel = self._count, 0
+        self._outputs.positions["OUT"].mark()
+
+    def room(self, tick: int, period: int) -> int:
+        """Until it rolls over; none if somebody looks at the count, because that is not the same in every period."""
+        del tick, period
+        gain = self._count - self._marked
+        low, high = self._limits
+        up, down = high - self._count - self._travel, self._count - low - self._travel
+        if self._outputs.positions["OUT"].wire.sinks or up < 0 or down < 0:
+            return 0
+        return (up if gain > 0 else down) // abs(gain) if gain else NEVER
+
+    def leap(self, times: int, period: int) -> None:
+        """Count on."""
+        gain = self._count - self._marked
+        self._count += times * gain
+        out = self._outputs.positions["OUT"]
+        before = out.at(NEVER)
+        out.repeat(times, period=period, gain=gain)
+        self.out += out.at(NEVER) - before

@@ -6,6 +6,10 @@ hands them to one writer thread, at most one piece of work at a time: while the 
 order, and nothing of the timeline waits for the disk. `num_received` counts rows handed over by PCAP, `num_captured`
 those that a SWMR reader can see, so it moves with flush_period (0: at every write). FIRST_N ends by itself; LAST_N
 keeps the last N rows in memory and writes them when capture ends.
+
+When an arming ends, `end_reason` says why. FOREVER then waits for the next arming, whatever the reason; its status
+says so if rows were lost, and nothing else does. FIRST_N and LAST_N of a number end with the arming, complete or not.
+Rows that were made in an arming before the file was open are `missed`.
 """
 
 import asyncio
@@ -17,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RefusedPutError
-from .panda_pcap import CaptureBatch, Column
-from .panda_writer import CaptureFile
+from .panda_pcap import DISARMED, OK
+from .panda_rows import CaptureBatch, Column
+from .panda_writer import CHUNK_ROWS, CaptureFile
 
 _WRITE_ERRORS = (OSError, RuntimeError)  # h5py raises either when the disk is full
 
@@ -58,7 +63,9 @@ class DataBlock:
         self._started: tuple[int, int] | None = None
         self._stamped = False
         self._flushed_ns = 0
-        self._error = ""
+        self._error = self._early = ""
+        self._over = False
+        self._unseen = (0, 0)
 
     @property
     def capturing(self) -> bool:
@@ -72,7 +79,7 @@ class DataBlock:
         if file is None:
             return False
         waiting = self._pending and self.capture_mode != "LAST_N"
-        return bool(waiting or self._error) or self._work is not None or file.readable < file.rows
+        return bool(waiting or self._error or self._over) or self._work is not None or file.readable < file.rows
 
     async def set_directory(self, directory: str) -> bool:
         """Take the directory, making at most |create_directory| missing levels; gives whether it can be written to."""
@@ -96,8 +103,10 @@ class DataBlock:
             if not columns:
                 raise RefusedPutError("capture: no field is selected; set a *_capture field to something but No")
             self._pending, self._received, self._started, self._stamped, self._error = [], 0, None, False, ""
-            self._post("num_captured", 0)
-            self._post("num_received", 0)
+            self._early, self._over = "", False
+            for name in ("num_captured", "num_received", "missed"):
+                self._post(name, 0)
+            self._post("end_reason", "")
             self._file = await self._call(partial(CaptureFile, path, columns=columns, names=self._names()))
             self._flushed_ns = self._clock()
             self._post("hdf_full_file_path", str(path))
@@ -137,13 +146,37 @@ class DataBlock:
     def feed(self, batches: list[CaptureBatch], started: tuple[int, int] | None) -> None:
         """Take rows over; `started` is (armed_ns, start_ns) of the arming that runs, if one does."""
         if self._file is None:
+            for batch in batches:
+                armed_ns, rows = self._unseen
+                self._unseen = (batch.armed_ns, (rows if armed_ns == batch.armed_ns else 0) + batch.size)
             return
-        self._pending += batches
-        self._received += sum(batch.size for batch in batches)
+        for batch in batches:
+            self._receive(batch)
         self._post("num_received", self._received)
         if self.capture_mode == "LAST_N" and self.num_capture:
             self._trim()
         self._started = self._started or started
+
+    def _receive(self, batch: CaptureBatch) -> None:
+        armed_ns, rows = self._unseen
+        if rows and armed_ns == batch.armed_ns:
+            self._post("missed", rows)
+        self._unseen = (0, 0)
+        if not self._over:
+            self._pending.append(batch)
+            self._received += batch.size
+        if batch.end is not None:
+            self._end(batch.end)
+
+    def _end(self, reason: str) -> None:
+        """An arming is over: what that means depends on what was asked for."""
+        self._post("end_reason", reason)
+        if self.capture_mode != "FOREVER" and self.num_capture:
+            self._over = True
+            complete = self._received >= self.num_capture
+            self._early = "" if complete else f"{reason} after {self._received} of {self.num_capture} rows"
+        elif reason not in (OK, DISARMED):
+            self._post("status", f"{reason} after {self._received} rows; waiting for next arming")
 
     async def turn(self) -> None:
         """Collect finished work, start new; called at every turn of the pump."""
@@ -153,7 +186,7 @@ class DataBlock:
             self._collect(self._file)
         except _WRITE_ERRORS as error:
             self._error = str(error)
-        if self._error or self._full(self._file):
+        if self._error or self._over or self._full(self._file):
             await self.finish()
         elif self._work is None:
             self._submit(self._file)
@@ -170,11 +203,15 @@ class DataBlock:
             self._post("num_captured", file.readable)
 
     def _full(self, file: CaptureFile) -> bool:
-        return self.capture_mode == "FIRST_N" and 0 < self.num_capture <= file.rows
+        wanted = self.num_capture if self.capture_mode == "FIRST_N" else 0
+        return 0 < wanted <= file.rows or (0 < wanted <= self._received and self._work is None)
 
     def _submit(self, file: CaptureFile) -> None:
         due = self._clock() - self._flushed_ns >= self.flush_period * 1e9
         hold = self.capture_mode == "LAST_N"
+        rows = sum(batch.size for batch in self._pending)
+        # Small pieces wait for the flush, which is when a reader can see them.
+        hold |= not due and rows < CHUNK_ROWS
         batches = [] if hold else self._pending
         stamp = None if self._stamped else self._started
         if not (batches or stamp or (due and file.readable < file.rows)):
@@ -193,7 +230,8 @@ class DataBlock:
         except _WRITE_ERRORS as error:
             self._error = self._error or str(error)
         lost = f"error: {file.path}: {self._error}; rows after {file.readable} are lost"
-        self._post("status", lost if self._error else "idle")
+        self._post("status", lost if self._error else self._early or "idle")
+        self._over = False
 
     async def _write_pending(self, file: CaptureFile) -> None:
         batches, self._pending = self._pending, []

@@ -14,6 +14,8 @@ encoder positions are read without latency.
 
 `run(stop)` handles all ticks < stop. A block that waits for a position searches only up to `stop` (beyond it the
 axes' future may still change) and asks to be woken at `stop`, which is the first tick of the next call.
+
+A block that repeats itself says so with `beat`, once per period; then panda_leap may skip many periods at once.
 """
 
 from heapq import heappop, heappush
@@ -50,15 +52,37 @@ class Wire:
         self.sinks: list[tuple[Steppable, str]] = []
 
 
+class Leaper(Protocol):
+    """What may skip periods."""
+
+    def at_beat(self, block: Steppable, tick: int) -> None:
+        """All of `tick` has been handled, and in it `block` began another period."""
+        ...
+
+    def disturb(self) -> None:
+        """Something was changed from outside: what comes need not be like what was."""
+        ...
+
+
 class Fabric:
-    """The event loop. `stop` is the first tick that has not been handled yet."""
+    """The event loop.
+
+    Attributes:
+        stop: The first tick that has not been handled yet.
+        heap: Wakes as (tick, order, block); valid where the block's `wake` is that tick.
+        changes: Wires with the values that they take at `changes_tick`.
+        touched: Where to note the blocks that were stepped, if somebody wants to know.
+    """
 
     def __init__(self, epoch_ns: int) -> None:
         self.epoch_ns = epoch_ns
         self.stop = 0
-        self._heap: list[tuple[int, int, Steppable]] = []
-        self._changes: list[tuple[Wire, int]] = []
-        self._changes_tick = 0
+        self.heap: list[tuple[int, int, Steppable]] = []
+        self.changes: list[tuple[Wire, int]] = []
+        self.changes_tick = 0
+        self.leaper: Leaper | None = None
+        self.touched: set[Steppable] | None = None
+        self._beat: Steppable | None = None
         self._blocks = 0
         self._tick = -1
 
@@ -77,18 +101,34 @@ class Fabric:
 
     def drive(self, wire: Wire, value: int) -> None:
         """Called by a block inside `step`: `wire` takes `value` one tick later."""
-        self._changes_tick = self._tick + 1
-        self._changes.append((wire, value))
+        self.changes_tick = self._tick + 1
+        self.changes.append((wire, value))
 
     def force(self, wire: Wire, value: int) -> None:
         """Called from outside `run`: `wire` takes `value` at the first tick not handled yet."""
-        self._changes_tick = self.stop
-        self._changes.append((wire, value))
+        self.disturb()
+        self.changes_tick = self.stop
+        self.changes.append((wire, value))
+
+    def beat(self, block: Steppable) -> None:
+        """Called by a block inside `step`: a period begins that may be like the one before."""
+        self._beat = block
+
+    def disturb(self) -> None:
+        """Called from outside `run`: something changed."""
+        if self.leaper is not None:
+            self.leaper.disturb()
 
     def nudge(self, block: Steppable) -> None:
         """Called from outside `run`: step `block` at the first tick not handled yet, because its settings changed."""
+        self.disturb()
         block.wake = self.stop
-        heappush(self._heap, (self.stop, block.order, block))
+        heappush(self.heap, (self.stop, block.order, block))
+
+    def alarm(self, block: Steppable, tick: int) -> None:
+        """Called inside a step of another block: step `block` at `tick`, which is still to come."""
+        block.wake = tick
+        heappush(self.heap, (tick, block.order, block))
 
     def connect(self, wire: Wire, block: Steppable, field: str) -> None:
         """Let `block.field` follow `wire`, from the first tick not handled yet."""
@@ -98,16 +138,17 @@ class Fabric:
 
     def disconnect(self, wire: Wire, block: Steppable, field: str) -> None:
         """Undo `connect`; the field keeps its last value."""
+        self.disturb()
         wire.sinks.remove((block, field))
 
     def run(self, stop: int) -> None:
         """Handle every event at ticks < `stop`, in order of time."""
-        heap = self._heap
+        heap = self.heap
         self.stop = max(stop, self.stop)
         while True:
             tick = heap[0][0] if heap else NEVER
-            if self._changes and self._changes_tick < tick:
-                tick = self._changes_tick
+            if self.changes and self.changes_tick < tick:
+                tick = self.changes_tick
             if tick >= stop:
                 return
             self._tick = tick
@@ -117,11 +158,15 @@ class Fabric:
                     block.wake = wake
                     if wake < NEVER:
                         heappush(heap, (wake, block.order, block))
+            if self._beat is not None:
+                block, self._beat = self._beat, None
+                if self.leaper is not None:
+                    self.leaper.at_beat(block, tick)
 
     def _due(self, tick: int) -> list[Steppable]:
         due: list[Steppable] = []
-        if self._changes and self._changes_tick == tick:
-            changes, self._changes = self._changes, []
+        if self.changes and self.changes_tick == tick:
+            changes, self.changes = self.changes, []
             for wire, value in changes:
                 wire.value = value
                 for block, field in wire.sinks:
@@ -129,7 +174,7 @@ class Fabric:
                     if block.due != tick:
                         block.due = tick
                         due.append(block)
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][0] == tick:
             block = heappop(heap)[2]
             if block.wake == tick:
@@ -137,4 +182,6 @@ class Fabric:
                 if block.due != tick:
                     block.due = tick
                     due.append(block)
+        if self.touched is not None:
+            self.touched.update(due)
         return due

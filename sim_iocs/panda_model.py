@@ -1,25 +1,59 @@
 """The PandA as a machine: blocks, buses and routing, advanced along the timeline; no PVs, no loop, no files.
 
-Theory of operation. Every block output has a name on the bit bus ("SEQ1.OUTA") or the position bus ("INENC1.VAL");
-every mux names the output it follows, and `route` moves it. Settings, arming and routing made from outside take
-effect at the first tick that has not been computed, and are applied at once (two ticks are run), so that what they
-change can be read back. `advance` then computes all events up to an instant: exact in time whatever the rhythm of the
-calls. The hop latencies are told in panda_fabric.
+Theory of operation. Settings, arming and routing made from outside take effect at the first tick that has not been
+computed, and are applied at once (two ticks are run), so that what they change can be read back. `advance` then
+computes all events up to an instant: exact in time whatever the rhythm of the calls. The hop latencies are told in
+panda_fabric, the buses in panda_bus, how long trains of equal periods are skipped in panda_leap.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import RefusedPutError
+from .panda_block import Block
+from .panda_bus import Buses, known
+from .panda_calc import Calc
+from .panda_clock import Clock
 from .panda_counter import Counter
-from .panda_fabric import Fabric, Wire
-from .panda_output import Clock, TtlOut
-from .panda_pcap import CAPTURE_MODES, OWN_FIELDS, CaptureBatch, Column, Pcap
-from .panda_position import EncoderPosition, EncoderSource, Position, SteppedPosition
-from .panda_seq import LOAD_TICKS, OUTPUTS, SeqLine, Sequencer
+from .panda_encoder import EncoderPosition, EncoderSource, InputEncoder
+from .panda_encoding import PosEnc, Qdec
+from .panda_fabric import Fabric
+from .panda_filter import Filter
+from .panda_gates import Bits, Div, Lut, SrGate
+from .panda_leap import PeriodLeaper
+from .panda_output import Input, Output
+from .panda_pcap import Pcap
+from .panda_pcomp import Pcomp
+from .panda_pgen import Pgen
+from .panda_position import Position
+from .panda_pulse import Pulse
+from .panda_rows import CAPTURE_MODES, OWN_FIELDS, CaptureBatch, Column
+from .panda_seq import LOAD_TICKS, Sequencer
+from .panda_table import SeqLine
 
-SEQUENCERS, TTL_OUTS, COUNTERS, CLOCKS = 2, 2, 1, 1
-SOFT_BITS = "ABCD"
+KINDS: dict[str, tuple[type[Block], int]] = {
+    "SEQ": (Sequencer, 2),
+    "COUNTER": (Counter, 2),
+    "PULSE": (Pulse, 2),
+    "PCOMP": (Pcomp, 1),
+    "CLOCK": (Clock, 1),
+    "LUT": (Lut, 2),
+    "SRGATE": (SrGate, 2),
+    "DIV": (Div, 1),
+    "CALC": (Calc, 1),
+    "FILTER": (Filter, 1),
+    "PGEN": (Pgen, 1),
+    "POSENC": (PosEnc, 1),
+    "QDEC": (Qdec, 1),
+    "TTLIN": (Input, 2),
+    "TTLOUT": (Output, 2),
+    "LVDSIN": (Input, 1),
+    "LVDSOUT": (Output, 1),
+}
+"""Numbered blocks: their class and how many there are unless settings say otherwise."""
 
 DEFAULT_ROUTING = {
     "SEQ1.POSA": "INENC1.VAL",
@@ -42,50 +76,70 @@ DEFAULT_CAPTURE = {
 }
 """What is captured at power-on; every other field is No."""
 
-Block = Sequencer | Counter | Pcap | TtlOut | Clock
+_B = TypeVar("_B", bound=Block)
+
+_MARGIN = 64
+"""Ticks of the past that are kept beyond what is asked for: the hops of calculated positions."""
 
 
 class PandaModel:
-    """Two sequencers, a counter, position capture, two TTL outputs, four soft bits, a clock and the given encoders.
+    """A PandA with the given encoders.
 
     Args:
         axes: encoder inputs by block name, "INENC1" and so on.
         epoch_ns: Unix nanoseconds of tick 0.
+        counts: how many there are of a kind of block ("LUT": 4), where not as many as usual.
 
     Attributes:
-        routing: mux -> the output that it follows.
+        buses: all outputs and inputs by name.
         capture: capturable field -> its capture mode; read when PCAP is armed.
+
+    Raises:
+        RefusedPutError: there is no such kind of block.
     """
 
-    def __init__(self, axes: Mapping[str, EncoderSource], *, epoch_ns: int) -> None:
+    def __init__(
+        self, axes: Mapping[str, EncoderSource], *, epoch_ns: int, counts: Mapping[str, int] | None = None
+    ) -> None:
         self.fabric = Fabric(epoch_ns)
-        self._bits: dict[str, Wire] = {}
-        self._line("ZERO")
-        self._line("ONE", 1)
-        self._stepped = {"ZERO": SteppedPosition("ZERO", self.fabric)}
-        self.positions: dict[str, Position] = dict(self._stepped)
-        self.positions |= {f"{name}.VAL": EncoderPosition(axis, self.fabric) for name, axis in axes.items()}
-        self.blocks: dict[str, Block] = {}
-        self._add_sequencers()
-        self._add_counters()
-        for n in range(1, TTL_OUTS + 1):
-            self.blocks[f"TTLOUT{n}"] = TtlOut(self.fabric, self._line(f"TTLOUT{n}.VAL"))
-        for n in range(1, CLOCKS + 1):
-            self.blocks[f"CLOCK{n}"] = Clock(self.fabric, self._line(f"CLOCK{n}.OUT"))
-        for bit in SOFT_BITS:
-            self._line(f"BITS.OUT{bit}")
-        self.pcap = Pcap(self.fabric, self._line("PCAP.ACTIVE"), list(self._bits.values()))
-        self.blocks["PCAP"] = self.pcap
+        self.fabric.leaper = self.leaper = PeriodLeaper(self.fabric)
+        self.buses = Buses(self.fabric)
+        for name, axis in axes.items():
+            self._add_encoder(name, axis)
+        for kind in counts or {}:
+            known(kind, KINDS, "kind of block")
+        for kind, (make, usual) in KINDS.items():
+            for n in range(1, (counts or {}).get(kind, usual) + 1):
+                name = f"{kind}{n}"
+                self.buses.add(name, make(self.fabric, self.buses.outputs(name, make)))
+        self.buses.add("BITS", Bits(self.fabric, self.buses.outputs("BITS", Bits)))
+        outputs = self.buses.outputs("PCAP", Pcap)
+        self.pcap = Pcap(self.fabric, list(self.buses.bits.values()), outputs)
+        self.buses.add("PCAP", self.pcap)
         self.pcap.trig_edge = 1
         self._batches: list[CaptureBatch] = []
-        self.routing = dict.fromkeys(self._muxes(), "ZERO")
         self.capture = dict.fromkeys(self._capturable(), "No")
         self._power_on()
 
     @property
+    def blocks(self) -> Mapping[str, Block]:
+        """Blocks by name."""
+        return self.buses.blocks
+
+    @property
+    def routing(self) -> Mapping[str, str]:
+        """Mux -> the output that it follows."""
+        return self.buses.routing
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """The position bus."""
+        return self.buses.positions
+
+    @property
     def bit_names(self) -> tuple[str, ...]:
         """Every name a bit mux may follow."""
-        return tuple(self._bits)
+        return tuple(self.buses.bits)
 
     @property
     def position_names(self) -> tuple[str, ...]:
@@ -95,15 +149,15 @@ class PandaModel:
     @property
     def busy(self) -> bool:
         """Whether events can still come by themselves."""
-        running = (block for block in self.blocks.values() if isinstance(block, Sequencer | Pcap))
-        return any(block.active for block in running) or self.routing["CLOCK1.ENABLE"] != "ZERO"
+        return any(block.busy for block in self.blocks.values())
 
     def sequencer(self, number: int) -> Sequencer:
         """SEQ `number`, counted from 1; for reading its registers."""
-        block = self.blocks[f"SEQ{number}"]
-        if not isinstance(block, Sequencer):
-            raise RefusedPutError(f"SEQ{number} is not a sequencer")
-        return block
+        return self._block(f"SEQ{number}", Sequencer)
+
+    def encoder(self, name: str) -> InputEncoder:
+        """An encoder input, "INENC1"."""
+        return self._block(name, InputEncoder)
 
     def advance(self, to_ns: int) -> None:
         """Compute everything before the instant `to_ns` (Unix ns); an instant already passed is without effect."""
@@ -115,40 +169,66 @@ class PandaModel:
         Raises:
             RefusedPutError: there is no such mux, or no such output on its bus.
         """
-        field = _known(mux, self.routing, "mux")
-        block = self.blocks[mux.partition(".")[0]]
-        attribute = mux.partition(".")[2].lower()
-        position_of = block if isinstance(block, Sequencer) and attribute.startswith("pos") else None
-        _known(source, self._bits if position_of is None else self.positions, f"source for {mux}")
-        old, self.routing[field] = self.routing[field], source
-        if position_of is not None:
-            self._route_position(position_of, attribute, (old, source))
-        else:
-            self.fabric.disconnect(self._bits[old], block, attribute)
-            self.fabric.connect(self._bits[source], block, attribute)
+        self.buses.route(mux, source)
         self._apply()
 
-    def configure(self, block: str, **settings: int) -> None:
+    def delay(self, mux: str, ticks: int) -> None:
+        """Delay a bit input by 0 to 31 ticks.
+
+        Raises:
+            RefusedPutError: there is no such input, or the delay is too long.
+        """
+        self.buses.delay(mux, ticks)
+        self._apply()
+
+    def configure(self, block: str, **settings: Any) -> None:
         """Set registers of a block by their attribute names, in ticks and numbers."""
         target = self.blocks[block]
         for name, value in settings.items():
-            setattr(target, name, value)
+            target.write(name, value)
         self.fabric.nudge(target)
         self._apply()
 
     def set_bit(self, name: str, value: int) -> None:
         """Drive a soft bit, "BITS.OUTA"."""
-        self.fabric.force(self._bits[name], value)
-        self._apply()
+        block, _, output = name.partition(".OUT")
+        self.configure(block, **{output.lower(): value})
 
-    def load_table(self, number: int, columns: Mapping[str, Any]) -> None:
-        """Load the table of SEQ `number`.
+    def feed(self, name: str, times_ns: NDArray[np.int64], levels: NDArray[np.bool_]) -> None:
+        """Drive a connector, "TTLIN1": edges in the order of their times (Unix ns), after those given before.
+
+        An edge at an instant that has been computed acts at the first one that has not.
+        """
+        ticks = (self.fabric.tick_at(t_ns) for t_ns in times_ns.tolist())
+        self._block(name, Input).schedule(zip(ticks, levels.astype(int).tolist(), strict=True))
+
+    def set_traps(self, traps: Mapping[int, Sequence[Callable[[int], None]]]) -> None:
+        """Have things called in the step in which so many rows have been made since arming."""
+        self.pcap.traps = traps
+        self.fabric.disturb()
+
+    def load_table(self, number: int, columns: Mapping[str, Any], *, more: bool = False) -> None:
+        """Load the table of SEQ `number`; with `more` it is to be continued by `append_table`.
 
         Raises:
             RefusedPutError: the table cannot be used; the one before stays.
         """
-        self.sequencer(number).load(SeqLine.table(columns))
+        self.sequencer(number).load(SeqLine.table(columns), more=more)
         # Until it is fetched, so that an enable at the same instant of a virtual clock is not ignored.
+        self._run(self.fabric.stop + LOAD_TICKS + 2)
+
+    def append_table(self, number: int, columns: Mapping[str, Any], *, more: bool) -> None:
+        """Continue the table of SEQ `number`; `more` says that this is not the last part.
+
+        Raises:
+            RefusedPutError: the part cannot be used, or too many lines wait.
+        """
+        self.sequencer(number).append(SeqLine.table(columns), more=more)
+        self._apply()
+
+    def load_positions(self, number: int, positions: list[int]) -> None:
+        """Load the table of PGEN `number`."""
+        self._block(f"PGEN{number}", Pgen).load(positions)
         self._run(self.fabric.stop + LOAD_TICKS + 2)
 
     def set_capture(self, field: str, mode: str) -> None:
@@ -158,7 +238,7 @@ class PandaModel:
             RefusedPutError: unknown field or mode.
         """
         modes = ("No", "Value") if field.startswith("PCAP.") else tuple(CAPTURE_MODES)
-        self.capture[_known(field, self.capture, "capture field")] = _known(mode, modes, f"capture mode of {field}")
+        self.capture[known(field, self.capture, "capture field")] = known(mode, modes, f"capture mode of {field}")
 
     def columns(self) -> tuple[Column, ...]:
         """The columns that an arming now would capture, in the order of the fields."""
@@ -180,13 +260,23 @@ class PandaModel:
 
     def take_edges(self, output: str) -> list[int]:
         """Unix ns of the rising edges at "TTLOUT1" or another output since the last call."""
-        block = self.blocks[_known(output, self.blocks, "output")]
-        return block.take() if isinstance(block, TtlOut) else []
+        times, levels = self.take_levels(output)
+        return times[levels].tolist()
+
+    def take_levels(self, output: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """All edges at "TTLOUT1" or another output since the last call: Unix ns, and whether each is a rise."""
+        return self._block(output, Output).take()
 
     def take_batches(self) -> list[CaptureBatch]:
         """The rows captured since the last call, in order."""
         batches, self._batches = self._batches, []
         return batches
+
+    def _block(self, name: str, kind: type[_B]) -> _B:
+        block = self.blocks[known(name, self.blocks, "block")]
+        if not isinstance(block, kind):
+            raise RefusedPutError(f"{name} is not a {kind.__name__}")
+        return block
 
     def _apply(self) -> None:
         self._run(self.fabric.stop + 2)
@@ -196,65 +286,25 @@ class PandaModel:
         batch = self.pcap.collect()
         if batch is not None:
             self._batches.append(batch)
-        for position in self._stepped.values():
-            position.forget(self.pcap.history_from)
+        wanted = min(block.history_from for block in self.blocks.values()) - _MARGIN
+        for position in self.positions.values():
+            position.forget(wanted)
+        self.fabric.disturb()  # logs were emptied: what was marked in them is gone
 
-    def _line(self, name: str, value: int = 0) -> Wire:
-        self._bits[name] = Wire(name, len(self._bits), value)
-        return self._bits[name]
-
-    def _add_sequencers(self) -> None:
-        for n in range(1, SEQUENCERS + 1):
-            outputs = tuple(self._line(f"SEQ{n}.OUT{output}") for output in OUTPUTS)
-            active = self._line(f"SEQ{n}.ACTIVE")
-            self.blocks[f"SEQ{n}"] = Sequencer(self.fabric, active, outputs, self._stepped["ZERO"])
-
-    def _add_counters(self) -> None:
-        for n in range(1, COUNTERS + 1):
-            out = SteppedPosition(f"COUNTER{n}.OUT", self.fabric)
-            self._stepped[f"COUNTER{n}.OUT"] = self.positions[f"COUNTER{n}.OUT"] = out
-            self.blocks[f"COUNTER{n}"] = Counter(self.fabric, out, self._line(f"COUNTER{n}.CARRY"))
-
-    def _muxes(self) -> list[str]:
-        inputs: dict[type[Block], tuple[str, ...]] = {
-            Sequencer: ("ENABLE", "BITA", "BITB", "BITC", "POSA", "POSB", "POSC"),
-            Counter: ("ENABLE", "TRIG", "DIR"),
-            Pcap: ("ENABLE", "GATE", "TRIG"),
-            TtlOut: ("VAL",),
-            Clock: ("ENABLE",),
-        }
-        return [f"{name}.{field}" for name, block in self.blocks.items() for field in inputs[type(block)]]
+    def _add_encoder(self, name: str, axis: EncoderSource) -> None:
+        position = EncoderPosition(axis, self.fabric)
+        self.buses.positions[f"{name}.VAL"] = position
+        self.buses.add(name, InputEncoder(self.fabric, position, self.buses.line(f"{name}.CONN", 1)))
 
     def _capturable(self) -> list[str]:
         axes = sorted(name for name in self.positions if name.startswith("INENC"))
-        positions = [*axes, *(name for name in self._stepped if name != "ZERO")]
-        return [*positions, *(f"PCAP.{field}" for field in OWN_FIELDS)]
+        others = [name for name in self.positions if name not in axes and name != "ZERO"]
+        return [*axes, *others, *(f"PCAP.{field}" for field in OWN_FIELDS)]
 
     def _power_on(self) -> None:
-        for mux, source in self.routing.items():
-            block, _, field = mux.partition(".")
-            if ".POS" not in mux:
-                self.fabric.connect(self._bits[source], self.blocks[block], field.lower())
-        axes = {name for name in self.positions if name.startswith("INENC")}
         for mux, source in DEFAULT_ROUTING.items():
-            if source in axes or not source.startswith("INENC"):
+            if mux in self.routing and (source in self.buses.bits or source in self.positions):
                 self.route(mux, source)
         for field, mode in DEFAULT_CAPTURE.items():
             if field in self.capture:
                 self.set_capture(field, mode)
-
-    def _route_position(self, block: Sequencer, attribute: str, sources: tuple[str, str]) -> None:
-        old, new = sources
-        setattr(block, attribute, self.positions[new])
-        if old in self._stepped and (block, "moved") in self._stepped[old].wire.sinks:
-            self.fabric.disconnect(self._stepped[old].wire, block, "moved")
-        if new in self._stepped:
-            self.fabric.connect(self._stepped[new].wire, block, "moved")
-        block.rewire()
-        self.fabric.nudge(block)
-
-
-def _known(name: str, known: Collection[str], what: str) -> str:
-    if name not in known:
-        raise RefusedPutError(f"no {what} {name!r}; there are {', '.join(known)}")
-    return name

@@ -1,59 +1,95 @@
-"""The small blocks: TTLOUT (an output that the world sees), BITS (soft bits), CLOCK."""
+"""The connectors: TTLOUT and LVDSOUT, of which the world sees the edges; TTLIN and LVDSIN, which the world drives."""
 
-from .panda_fabric import NEVER, Fabric, Wire
+from collections import deque
+from collections.abc import Hashable, Iterable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .panda_block import Block, Outputs
+from .panda_fabric import NEVER, TICK_NS, Fabric
+from .panda_log import TickLog
 
 
-class TtlOut:
-    """TTLOUT: follows `val` and keeps the ticks of its rising edges until they are taken.
+class Output(Block):
+    """TTLOUT or LVDSOUT: follows `val` and keeps its edges until they are taken.
 
     Waiting edges are bounded by `advance`: whoever advances the model takes them.
     """
 
-    def __init__(self, fabric: Fabric, out: Wire) -> None:
-        self.order = self.wake = self.due = 0
-        self.val = self._was = 0
-        self._rises: list[int] = []
-        self._out, self._fabric = out, fabric
-        fabric.adopt(self)
+    BITS = ("VAL",)
+    LEAPS: ClassVar[bool] = True
+    val: int
+
+    def __init__(self, fabric: Fabric, outputs: Outputs | None = None) -> None:
+        super().__init__(fabric, outputs)
+        self._was = 0
+        self._edges = TickLog()
+        self._rises_first = 1
+        self._mark = 0
 
     def step(self, tick: int) -> int:
-        """Record a rising edge."""
+        """Record an edge."""
         if self.val != self._was:
+            if not len(self._edges):
+                self._rises_first = self.val
             self._was = self.val
-            if self.val:
-                self._rises.append(tick)
-            self._fabric.drive(self._out, self.val)
+            self._edges.append(tick)
         return NEVER
 
-    def take(self) -> list[int]:
-        """Unix ns of the rising edges since the last call."""
-        rises, self._rises = self._rises, []
-        return [self._fabric.ns_of(tick) for tick in rises]
+    def take(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Unix ns of the edges since the last call, and whether each is a rise; every other one is."""
+        ticks = self._edges.array()
+        if len(ticks):
+            self._edges = TickLog()
+            self._fabric.disturb()
+        rises = (np.arange(len(ticks)) + self._rises_first) % 2 == 1
+        return ticks * TICK_NS + self._fabric.epoch_ns, rises
+
+    def phase(self, tick: int) -> Hashable:
+        """Its level."""
+        del tick
+        return self._was
+
+    def mark(self) -> None:
+        """Edges are logged."""
+        self._mark = len(self._edges)
+
+    def leap(self, times: int, period: int) -> None:
+        """The same edges again."""
+        self._edges.repeat(self._mark, times, period)
 
 
-class Clock:
-    """CLOCK: while enabled a square wave of `period` ticks (0 = off), high for `width` (0 = half), rising first."""
+class Input(Block):
+    """TTLIN or LVDSIN: shows on the bit bus what is driven from outside.
 
-    def __init__(self, fabric: Fabric, out: Wire) -> None:
-        self.order = self.wake = self.due = 0
-        self.enable = self._out_value = 0
-        self.period, self.width = 0, 0
-        self._next = NEVER
-        self._out, self._fabric = out, fabric
-        fabric.adopt(self)
+    Attributes:
+        term: termination; without effect.
+    """
+
+    OUT_BITS = ("VAL",)
+    val: int
+
+    def __init__(self, fabric: Fabric, outputs: Outputs | None = None) -> None:
+        super().__init__(fabric, outputs)
+        self.term = 0
+        self._level = 0
+        self._coming: deque[tuple[int, int]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether edges are to come."""
+        return bool(self._coming)
+
+    def schedule(self, edges: Iterable[tuple[int, int]]) -> None:
+        """From outside `step`: these (tick, level) are to come as well, in order."""
+        self._coming.extend(edges)
+        self._fabric.nudge(self)
 
     def step(self, tick: int) -> int:
-        """Toggle when due."""
-        if not self.enable or self.period < 2:
-            self._next = NEVER
-            self._drive(0)
-        elif self._next == NEVER or tick >= self._next:
-            high = min(self.width or self.period // 2, self.period - 1)
-            self._drive(1 - self._out_value)
-            self._next = tick + (high if self._out_value else self.period - high)
-        return self._next
-
-    def _drive(self, value: int) -> None:
-        if value != self._out_value:
-            self._out_value = value
-            self._fabric.drive(self._out, value)
+        """Show the level."""
+        while self._coming and self._coming[0][0] <= tick:
+            self._level = self._coming.popleft()[1]
+        self.show("VAL", int(bool(self._level)))
+        return self._coming[0][0] if self._coming else NEVER

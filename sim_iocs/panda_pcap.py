@@ -4,99 +4,87 @@ Theory of operation. ARM raises ACTIVE; capture starts at the first tick at whic
 all time stamps are relative to. From there the ticks during which GATE is high are gathered as gates [start, stop).
 On the chosen edge of TRIG a row is made of the gates (and the part of an open one) since the row before; a gate that
 falls in the tick of the trigger belongs to the row. ENABLE falling, or DISARM, lowers ACTIVE. Two triggers closer
-together than the 32-bit words of a row end the capture with HEALTH 1, four ticks later.
+together than the 32-bit words of a row end the capture with HEALTH 1, four ticks later; more gated ticks in a row
+than 32 bits can count (after SHIFT_SUM) end it with HEALTH 2.
 
-The inner loop only notes ticks; `collect` turns them into columns, vectorised, while the positions' past is at hand:
-Value = counts at the trigger; Diff = counts gained within the gates; Sum = counts summed over the ticks of the gates;
-Mean = Sum / ticks (NaN without a gate); Min, Max within the gates (the limits of int32 without one). Follows
-pcap_documentation.timing.ini of PandABlocks-FPGA, but for the pipeline between a trigger and its words on the DMA
-stream, which nothing can see here.
+The inner loop only notes ticks; `collect` turns them into columns, vectorised (panda_rows), while the positions' past
+is at hand. Follows pcap_documentation.timing.ini of PandABlocks-FPGA, but for the pipeline between a trigger and its
+words on the DMA stream, which nothing can see here.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .panda_fabric import NEVER, TICK_NS, Fabric, Wire
-from .panda_position import Floats, Position, Ticks
-
-CAPTURE_MODES = {
-    "No": (),
-    "Value": ("Value",),
-    "Diff": ("Diff",),
-    "Sum": ("Sum",),
-    "Mean": ("Mean",),
-    "Min": ("Min",),
-    "Max": ("Max",),
-    "Min Max": ("Min", "Max"),
-    "Min Max Mean": ("Min", "Max", "Mean"),
-}
-"""Capture choice of a position -> the statistics it captures."""
-
-OWN_FIELDS = ("TS_START", "TS_END", "TS_TRIG", "GATE_DURATION", "BITS0", "BITS1", "BITS2", "BITS3")
-"""What PCAP itself captures: seconds since the start (float64); gated ticks, 32 lines of the bit bus each (uint32)."""
+from .panda_block import Block, Outputs, chosen
+from .panda_fabric import NEVER, Fabric, Wire
+from .panda_log import TickLog
+from .panda_rows import CaptureBatch, Column, Rows
 
 HEALTH = ("OK", "Capture events too close together", "Samples overflow")
-_WORDS = {"Sum": 2, "Mean": 3, "TS_START": 2, "TS_END": 2, "TS_TRIG": 2}
+OK, DISARMED, FRAMING_ERROR, DRIVER_OVERRUN = "Ok", "Disarmed", "Framing error", "Driver data overrun"
+"""Why a capture ended, as the data port says it."""
+
 _PIPELINE_TICKS = 4
-_EMPTY = {"Min": float((1 << 31) - 1), "Max": float(-(1 << 31))}
 
 
-class Column(NamedTuple):
-    """One captured column, for example INENC1.VAL, Mean; `position` is None for PCAP's own fields."""
+class Pcap(Block):
+    """The PCAP block.
 
-    field: str
-    statistic: str
-    position: Position | None
+    Args:
+        fabric: where it lives.
+        bus: the lines of the bit bus, of which BITS0 to BITS3 show 32 each.
+        outputs: ACTIVE.
 
-    @property
-    def name(self) -> str:
-        """The column's name in files."""
-        return f"{self.field}.{self.statistic}"
+    Attributes:
+        rows_made: since it was armed.
+        traps: what is called, with the tick of the row, when so many rows have been made.
+    """
 
-    @property
-    def dtype(self) -> str:
-        """Name of the numpy type in files."""
-        return "uint32" if self.field.startswith(("PCAP.GATE", "PCAP.BITS")) else "float64"
+    BITS = ("ENABLE", "GATE", "TRIG")
+    OUT_BITS = ("ACTIVE",)
+    LEAPS: ClassVar[bool] = True
+    enable: int
+    gate: int
+    trig: int
+    active: int
 
-    @property
-    def words(self) -> int:
-        """32-bit words per row, which is also the least number of ticks between rows that it asks for."""
-        return _WORDS.get(self.field.removeprefix("PCAP."), _WORDS.get(self.statistic, 1))
-
-
-class CaptureBatch(NamedTuple):
-    """Rows of one arming: columns by name, all of one length; `start_ns` is what TS_* are relative to."""
-
-    armed_ns: int
-    start_ns: int
-    columns: dict[str, NDArray[np.generic]]
-    size: int
-
-
-class Pcap:
-    """The PCAP block; `enable`, `gate`, `trig` follow the bit bus."""
-
-    def __init__(self, fabric: Fabric, active: Wire, bus: list[Wire]) -> None:
-        self.order = self.wake = self.due = 0
-        self.enable = self.gate = self.trig = 0
+    def __init__(self, fabric: Fabric, bus: Sequence[Wire], outputs: Outputs | None = None) -> None:
+        super().__init__(fabric, outputs)
         self.trig_edge = self.shift_sum = 0
-        self.active = self.health = 0
+        self.health = 0
         self.armed_tick = self.start_tick = -1
+        self.rows_made = 0
+        self.traps: Mapping[int, Sequence[Callable[[int], None]]] = {}
         self._columns: tuple[Column, ...] = ()
         self._words = 1
         self._with_bits = False
         self._request = 0
+        self._ended: str | None = None
         self._fails_at = NEVER
         self._open, self._was_trig = -1, 0
         self._last = -NEVER
-        self._rows: list[tuple[int, int]] = []
-        self._bits: list[int] = []
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-        self._active, self._bus, self._fabric = active, bus, fabric
-        fabric.adopt(self)
+        self._gated = 0
+        self._trigs, self._ends = TickLog(), TickLog()
+        self._starts, self._stops = TickLog(), TickLog()
+        self._bits = tuple(TickLog() for _ in range(4))
+        self._marks = (0, 0, 0)
+        self._bus = bus
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is armed."""
+        return bool(self.active)
+
+    @property
+    def history_from(self) -> int:
+        """The first tick of the past that a row to come may still ask for."""
+        if not self.active:
+            return self._fabric.stop
+        if len(self._starts):
+            return int(self._starts.array()[0])
+        return self._open if self._open >= 0 else self._fabric.stop
 
     def arm(self, columns: tuple[Column, ...], *, words: int | None = None) -> None:
         """From outside `step`: become active and capture `columns` once enabled. Without effect while active.
@@ -117,6 +105,12 @@ class Pcap:
         self._request = -1
         self._fabric.nudge(self)
 
+    def end(self, reason: str) -> None:
+        """Inside a step of the fabric: be inactive from now on."""
+        self.show("ACTIVE", 0)
+        self._open = -1
+        self._ended = reason
+
     def step(self, tick: int) -> int:
         """Follow enable, gate and trigger."""
         trig, was_trig = self.trig, self._was_trig
@@ -130,62 +124,64 @@ class Pcap:
                 self._open = tick
         elif self._open >= 0:
             self._close(tick)
-        if trig != was_trig and (self.trig_edge == 2 or trig == 1 - self.trig_edge):
+        if trig != was_trig and chosen(self.trig_edge, trig):
             self._capture(tick)
         return self._fails_at
 
     def collect(self) -> CaptureBatch | None:
-        """The rows since the last call, or None."""
-        if not self._rows:
+        """The rows since the last call; None if there are none and the capture has not ended."""
+        if not len(self._trigs) and self._ended is None:
             return None
-        rows = _Rows.of(self._rows, self._starts, self._stops)
-        columns: dict[str, NDArray[np.generic]] = {}
-        for column in self._columns:
-            values = self._own(column.field, rows) if column.position is None else self._statistic(column, rows)
-            columns[column.name] = values.astype(column.dtype)
-        done = len(rows.starts)  # gates that are closed but belong to the next row stay
-        self._rows, self._bits, self._starts, self._stops = [], [], self._starts[done:], self._stops[done:]
-        ns_of = self._fabric.ns_of
-        return CaptureBatch(ns_of(self.armed_tick), ns_of(self.start_tick), columns, len(rows.trigs))
+        rows = self._rows()
+        columns = {column.name: rows.column(column).astype(column.dtype) for column in self._columns}
+        done = int(rows.ends[-1]) if len(rows.ends) else 0  # later gates are closed but belong to the next row
+        for log in (self._trigs, self._ends, *self._bits):
+            log.drop(len(log))
+        self._starts.drop(done)
+        self._stops.drop(done)
+        fabric, end = self._fabric, self._ended
+        self._ended = None
+        times = rows.trigs * 8 + fabric.epoch_ns
+        start = fabric.ns_of(self.start_tick if self.start_tick >= 0 else self.armed_tick)
+        return CaptureBatch(fabric.ns_of(self.armed_tick), start, columns, len(rows.trigs), times, end)
 
-    @property
-    def history_from(self) -> int:
-        """The first tick of the past that a row to come may still ask for."""
-        if not self.active:
-            return self._fabric.stop
-        return self._starts[0] if self._starts else (self._open if self._open >= 0 else self._fabric.stop)
+    def _rows(self) -> Rows:
+        ends = self._ends.array()
+        last = int(ends[-1]) if len(ends) else 0
+        begins = np.concatenate([[0], ends[:-1]]).astype(np.int64) if len(ends) else ends
+        gates = self._starts.array()[:last], self._stops.array()[:last]
+        bits = tuple(log.array() for log in self._bits)
+        return Rows(self._trigs.array(), begins, ends, *gates, bits, self.start_tick, self.shift_sum)
 
     def _enabled(self, tick: int) -> bool:
         """Whether capture runs at `tick`: from ENABLE high until it falls, or until rows came too close together."""
         if tick >= self._fails_at:
             self.health = 1
-            self._stop()
+            self.end(FRAMING_ERROR)
         elif self.start_tick < 0:
             if self.enable:
                 self.start_tick = tick
         elif not self.enable:
-            self._stop()
+            self.end(OK)
         return bool(self.active) and self.start_tick >= 0
 
     def _obey(self, tick: int) -> None:
         request, self._request = self._request, 0
         if request > 0 and not self.active:
-            self.active, self.health, self.armed_tick, self.start_tick = 1, 0, tick, -1
+            self.health, self.armed_tick, self.start_tick = 0, tick, -1
             self._open, self._last, self._fails_at = -1, -NEVER, NEVER
-            self._starts, self._stops = [], []
-            self._fabric.drive(self._active, 1)
+            self.rows_made = self._gated = 0
+            self._ended = None
+            self._starts, self._stops = TickLog(), TickLog()
+            self.show("ACTIVE", 1)
         elif request < 0 and self.active:
-            self._stop()
-
-    def _stop(self) -> None:
-        self.active = 0
-        self._open = -1
-        self._fabric.drive(self._active, 0)
+            self.end(DISARMED)
 
     def _close(self, tick: int) -> None:
         if tick > self._open:
             self._starts.append(self._open)
             self._stops.append(tick)
+            self._gated += tick - self._open
         self._open = -1
 
     def _capture(self, tick: int) -> None:
@@ -196,100 +192,54 @@ class Pcap:
         if self._open >= 0:
             self._close(tick)
             self._open = tick
-        self._rows.append((tick, len(self._starts)))
+        if self._gated >> self.shift_sum > 0xFFFFFFFF:
+            self.health = 2
+            self.end(DRIVER_OVERRUN)
+            return
+        self._gated = 0
+        self._trigs.append(tick)
+        self._ends.append(len(self._starts))
         if self._with_bits:
-            self._bits.append(sum(wire.value << wire.index for wire in self._bus))
+            self._note_bits()
+        self.rows_made += 1
+        if self.traps:
+            for spring in self.traps.get(self.rows_made, ()):
+                spring(tick)
 
-    def _own(self, field: str, rows: "_Rows") -> NDArray[np.generic]:
-        match field:
-            case "PCAP.TS_TRIG":
-                return self._seconds(rows.trigs - self.start_tick)
-            case "PCAP.TS_START":
-                return self._seconds(rows.first(rows.starts) - self.start_tick, rows.gated)
-            case "PCAP.TS_END":
-                return self._seconds(rows.last(rows.stops) - self.start_tick, rows.gated)
-            case "PCAP.GATE_DURATION":
-                return rows.total((rows.stops - rows.starts).astype(np.float64)).astype(np.int64) >> self.shift_sum
-            case _:
-                shift = 32 * int(field[-1])
-                return np.array([bits >> shift & 0xFFFFFFFF for bits in self._bits], np.uint32)
+    def _note_bits(self) -> None:
+        lines = sum(wire.value << wire.index for wire in self._bus)
+        for n, log in enumerate(self._bits):
+            log.append(lines >> 32 * n & 0xFFFFFFFF)
 
-    def _seconds(self, ticks: Ticks, gated: NDArray[np.bool_] | None = None) -> Floats:
-        shown = ticks if gated is None else np.where(gated, ticks, -1)
-        return shown * TICK_NS / 1e9
+    def phase(self, tick: int) -> Hashable:
+        """Inputs, the open gate and how long ago the last row was; rows and gates are logged."""
+        opened = self._open - tick if self._open >= 0 else 1
+        last = max(self._last - tick, -self._words)
+        state = self.active, self.start_tick >= 0, self._fails_at == NEVER, self._request, self._gated
+        return self.enable, self.gate, self._was_trig, opened, last, state
 
-    def _statistic(self, column: Column, rows: "_Rows") -> Floats:
-        position = column.position
-        if position is None:
-            return np.zeros(len(rows.trigs))
-        scale, offset = position.scale, position.offset
-        match column.statistic:
-            case "Value":
-                return position.values(rows.trigs) * scale + offset
-            case "Diff":
-                return rows.total(position.values(rows.stops) - position.values(rows.starts)) * scale
-            case "Sum":
-                total = np.floor(rows.total(position.sums(rows.starts, rows.stops)) / (1 << self.shift_sum))
-                return total * scale + offset * rows.ticks
-            case "Mean":
-                with np.errstate(invalid="ignore"):
-                    return rows.total(position.sums(rows.starts, rows.stops)) / rows.ticks * scale + offset
-            case _:
-                return _extremes(position, column.statistic, rows) * scale + offset
+    def mark(self) -> None:
+        """Rows and gates are logged."""
+        self._marks = len(self._trigs), len(self._starts), self.rows_made
 
+    def room(self, tick: int, period: int) -> int:
+        """Until the row of a trap."""
+        del tick, period
+        made = self.rows_made - self._marks[2]
+        coming = [row for row in self.traps if row > self.rows_made]
+        return (min(coming) - 1 - self.rows_made) // made if coming and made else NEVER
 
-class _Rows(NamedTuple):
-    """Rows as arrays: `trigs` per row; `starts`, `stops` per gate; row r has the gates [begins[r], ends[r])."""
-
-    trigs: Ticks
-    begins: Ticks
-    ends: Ticks
-    starts: Ticks
-    stops: Ticks
-
-    @classmethod
-    def of(cls, rows: list[tuple[int, int]], starts: list[int], stops: list[int]) -> "_Rows":
-        table = np.array(rows, np.int64)
-        ends = table[:, 1]
-        begins = np.concatenate([[0], ends[:-1]])
-        last = int(ends[-1])
-        return cls(table[:, 0], begins, ends, np.array(starts[:last], np.int64), np.array(stops[:last], np.int64))
-
-    @property
-    def gated(self) -> NDArray[np.bool_]:
-        return self.ends > self.begins
-
-    @property
-    def ticks(self) -> Floats:
-        return self.total((self.stops - self.starts).astype(np.float64))
-
-    def total(self, per_gate: Floats) -> Floats:
-        if len(per_gate) == len(self.trigs) and self.gated.all():
-            return per_gate
-        out = np.zeros(len(self.trigs))
-        if len(per_gate):
-            # reduceat sums from each index to the next: gateless rows are left out, so the next index is the row's end.
-            out[self.gated] = np.add.reduceat(per_gate, self.begins[self.gated])
-        return out
-
-    def first(self, per_gate: Ticks) -> Ticks:
-        return self._pick(per_gate, self.begins)
-
-    def last(self, per_gate: Ticks) -> Ticks:
-        return self._pick(per_gate, self.ends - 1)
-
-    def _pick(self, per_gate: Ticks, index: Ticks) -> Ticks:
-        out = np.zeros(len(self.trigs), np.int64)
-        out[self.gated] = per_gate[index[self.gated]]
-        return out
-
-
-def _extremes(position: Position, statistic: str, rows: _Rows) -> Floats:
-    largest = statistic == "Max"
-    gates = zip(rows.starts.tolist(), rows.stops.tolist(), strict=True)
-    per_gate = np.array([position.extreme(a, b, largest=largest) for a, b in gates], np.float64)
-    out = np.full(len(rows.trigs), _EMPTY[statistic])
-    if len(per_gate):
-        best = np.maximum if largest else np.minimum
-        out[rows.gated] = best.reduceat(per_gate, rows.begins[rows.gated])
-    return out
+    def leap(self, times: int, period: int) -> None:
+        """The same rows and gates again."""
+        rows, gates, made = self._marks
+        gain = len(self._starts) - gates
+        self._trigs.repeat(rows, times, period)
+        self._ends.repeat(rows, times, gain)
+        self._starts.repeat(gates, times, period)
+        self._stops.repeat(gates, times, period)
+        for log in self._bits if self._with_bits else ():
+            log.repeat(rows, times, 0)
+        self.rows_made += times * (self.rows_made - made)
+        self._last += times * period
+        if self._open >= 0:
+            self._open += times * period

@@ -16,8 +16,8 @@ from p4p.server import ServerOperation
 from p4p.server.asyncio import SharedPV
 
 from .errors import SimError
-from .panda_fields import Field, Kind
-from .panda_seq import COLUMNS
+from .panda_field import Field, Kind
+from .panda_table import COLUMNS
 
 Apply = Callable[[Any], Awaitable[Any]]
 """Takes the value that a client put; returns the value to show."""
@@ -40,7 +40,8 @@ class FieldPv:
         self.value = field.initial
         self._type = NTEnum.buildType() if field.kind == "enum" else _scalar_type(field.kind)
         self.shared = SharedPV(
-            handler=_Putter(self, apply) if apply else None, initial=Value(self._type, self._initial())
+            handler=_Putter(self, apply) if apply and field.writable else None,
+            initial=Value(self._type, self._initial()),
         )
 
     def post(self, value: Any) -> None:
@@ -114,6 +115,9 @@ def seq_table_columns() -> dict[str, str]:
 
 DATASETS_COLUMNS = {"name": "as", "dtype": "as"}
 """Column codes of the list of datasets."""
+
+POSITION_COLUMNS = {"position": "ai"}
+"""Column codes of the table of PGEN."""
 
 
 def pvi_pv(entries: Mapping[str, Mapping[str, str]]) -> SharedPV:

@@ -11,42 +11,36 @@ Theory of operation. States and what leaves them:
     any active    -> WAIT_ENABLE when ENABLE falls, all outputs low
 
 The condition is evaluated at EVERY repeat, in the tick in which the phase before ends, so that repeats follow each
-other without a gap while it holds. Repeats of 0 mean for ever. Follows seq_documentation.timing.ini of
-PandABlocks-FPGA; tables are fixed, not streamed.
+other without a gap while it holds. Repeats of 0 mean for ever.
+
+A streamed table is one that is continued by others (`more`): each is fetched while the one before runs, TABLE_LINE
+counts on through all of them, REPEATS is not looked at, and once it has run, or was stopped, it is gone: UNREADY. If a
+line is due that has not been fetched and more was promised, that is an underrun: outputs low, HEALTH 1, UNREADY. A
+table that nobody expects (after the last one, or none was begun) is HEALTH 2. Follows seq_documentation.timing.ini of
+PandABlocks-FPGA.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Hashable
 from enum import IntEnum
-from typing import Any, NamedTuple, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from .errors import RefusedPutError
-from .panda_fabric import NEVER, Fabric, Wire
+from .panda_block import Block, Outputs
+from .panda_fabric import NEVER, Fabric
 from .panda_position import Position
+from .panda_table import OUTPUTS, SeqLine
 
-TRIGGERS = (
-    "Immediate",
-    *(f"BIT{bit}={value}" for bit in "ABC" for value in (0, 1)),
-    *(f"POS{position}{sign}POSITION" for position in "ABC" for sign in (">=", "<=")),
-)
-"""The 13 conditions, in the order of their numbers."""
-
-MAX_LINES = 4096
 LOAD_TICKS = 11
-OUTPUTS = "ABCDEF"
+MOST_QUEUED = 16_384
+"""Lines that a streamed table may be ahead."""
 
-COLUMNS: dict[str, type[np.generic] | None] = {
-    "repeats": np.uint16,
-    "trigger": None,
-    "position": np.int32,
-    "time1": np.uint32,
-    **{f"out{o}1": np.bool_ for o in OUTPUTS.lower()},
-    "time2": np.uint32,
-    **{f"out{o}2": np.bool_ for o in OUTPUTS.lower()},
-}
-"""Columns of the table in order, with their types; the trigger column holds strings."""
+LONG = 8
+"""Repeats of a line that make it worth to look whether they are all alike."""
+
+SEQ_STATES = ("UNREADY", "WAIT_ENABLE", "WAIT_TRIGGER", "PHASE1", "PHASE2")
+SEQ_HEALTH = ("OK", "DMA underrun", "Not ready for table")
+_NO_HOLD = (0, 0, -1)
 
 
 class SeqState(IntEnum):
@@ -59,93 +53,108 @@ class SeqState(IntEnum):
     PHASE2 = 4
 
 
-class SeqLine(NamedTuple):
-    """One line of the table; times in prescaled ticks, outputs as bits 0..5 for A..F."""
-
-    repeats: int
-    trigger: int
-    position: int
-    time1: int
-    outs1: int
-    time2: int
-    outs2: int
-
-    @classmethod
-    def table(cls, columns: Mapping[str, Any]) -> list[Self]:
-        """Lines from the 17 columns, each a sequence of the table's length.
-
-        Raises:
-            RefusedPutError: a column is missing or of another length, a trigger is unknown, or the table is too long.
-        """
-        lengths = {name: len(columns[name]) for name in COLUMNS if name in columns}
-        if set(lengths) != set(COLUMNS) or len(set(lengths.values())) > 1:
-            raise RefusedPutError(
-                f"sequencer table: expected {len(COLUMNS)} columns of one length, seen {lengths}; send them all"
-            )
-        count = lengths["repeats"]
-        if count > MAX_LINES:
-            raise RefusedPutError(
-                f"sequencer table: at most {MAX_LINES} lines, seen {count}; use repeats or split the scan"
-            )
-        triggers = [_trigger_number(name, line) for line, name in enumerate(columns["trigger"])]
-        outs = [_bits(columns, phase) for phase in "12"]
-        names = ("repeats", "position", "time1", "time2")
-        repeats, position, time1, time2 = (np.asarray(columns[name]).tolist() for name in names)
-        rows = zip(repeats, triggers, position, time1, outs[0], time2, outs[1], strict=True)
-        return [cls(*(int(value) for value in row)) for row in rows]
-
-
-def _trigger_number(name: str, line: int) -> int:
-    if name not in TRIGGERS:
-        raise RefusedPutError(f"sequencer table line {line + 1}: trigger {name!r} is none of {', '.join(TRIGGERS)}")
-    return TRIGGERS.index(name)
-
-
-def _bits(columns: Mapping[str, Any], phase: str) -> list[int]:
-    bits: NDArray[np.int64] = np.zeros(len(columns["repeats"]), np.int64)
-    for n, output in enumerate(OUTPUTS.lower()):
-        bits |= np.asarray(columns[f"out{output}{phase}"], np.bool_).astype(np.int64) << n
-    return bits.tolist()
-
-
-class Sequencer:
-    """One SEQ block; `enable`, `bita`..`bitc` follow the bit bus, `posa`..`posc` are entries of the position bus.
+class Sequencer(Block):
+    """One SEQ block.
 
     Attributes:
-        moved: set by the fabric when a stepped position changed; its value has no meaning here.
+        underrun_at: fault: the line, counted from 1 since ENABLE rose, that does not come in time; 0 = none.
     """
 
-    def __init__(self, fabric: Fabric, active: Wire, outputs: tuple[Wire, ...], ground: Position) -> None:
-        self.order = self.wake = self.due = 0
-        self.enable = self.bita = self.bitb = self.bitc = self.moved = 0
-        self.posa = self.posb = self.posc = ground
+    BITS = ("ENABLE", "BITA", "BITB", "BITC")
+    POSITIONS = ("POSA", "POSB", "POSC")
+    OUT_BITS = ("ACTIVE", *(f"OUT{output}" for output in OUTPUTS))
+    LEAPS: ClassVar[bool] = True
+    enable: int
+    bita: int
+    bitb: int
+    bitc: int
+    posa: Position
+    posb: Position
+    posc: Position
+    active: int
+
+    def __init__(self, fabric: Fabric, outputs: Outputs | None = None) -> None:
+        super().__init__(fabric, outputs)
         self.prescale, self.repeats = 1, 1
+        self.underrun_at = 0
         self.state = SeqState.UNREADY
-        self.active = self.outs = self.health = 0
+        self.outs = self.health = 0
         self.table_line = self.line_repeat = self.table_repeat = 0
-        self._lines: list[SeqLine] = []
+        self._lines: deque[SeqLine] = deque()
+        self._table: list[SeqLine] = []
+        self._fetching: deque[tuple[int, list[SeqLine], bool]] = deque()
+        self._streaming = self._more = False
         self._line = SeqLine(1, 0, 0, 0, 0, 0, 0)
         self._end = NEVER
-        self._was_enabled = 0
-        self._holds: tuple[int, int, int] = (0, 0, -1)
-        self._active, self._outputs, self._fabric = active, outputs, fabric
-        fabric.adopt(self)
+        self._begun = 0
+        self._was_enabled = self._was_moved = 0
+        self._holds: tuple[int, int, int] = _NO_HOLD
+        self._marked = (0, 0, 0)
+        self._wires = tuple(self._outputs.bits[f"OUT{output}"] for output in OUTPUTS)
 
-    def load(self, lines: list[SeqLine]) -> None:
-        """Take a new table, from outside `step`; a running sequencer stops and waits for the next rising ENABLE."""
-        self._lines = lines
+    @property
+    def busy(self) -> bool:
+        """Whether it runs or fetches."""
+        return bool(self.active or self._fetching)
+
+    @property
+    def queued_lines(self) -> int:
+        """Lines of a streamed table that have not begun."""
+        return len(self._lines) + sum(len(lines) for _, lines, _ in self._fetching)
+
+    def load(self, lines: list[SeqLine], *, more: bool = False) -> None:
+        """Take a new table, from outside `step`; a running sequencer stops and waits for the next rising ENABLE.
+
+        Args:
+            lines: its lines.
+            more: others will continue it.
+        """
+        self._lines.clear()
+        self._table = []
+        self._streaming = self._more = more
+        self._fetching = deque([(-1, lines, more)] if lines else [])
+        self.state, self._end = SeqState.UNREADY, NEVER
+        self.health = 0
         self._fabric.nudge(self)
-        self.state, self._end = SeqState.UNREADY, -1
+
+    def append(self, lines: list[SeqLine], *, more: bool) -> None:
+        """Continue a streamed table, or begin one where there is none, from outside `step`.
+
+        Raises:
+            RefusedPutError: the table would be too far ahead.
+        """
+        if self.queued_lines + len(lines) > MOST_QUEUED:
+            raise RefusedPutError(
+                f"sequencer table: at most {MOST_QUEUED} lines ahead, {self.queued_lines} wait and {len(lines)} came;"
+                " wait until lines have run"
+            )
+        if self._more:
+            self._more = more
+            self._fetching.append((-1, lines, more))
+            self._fabric.nudge(self)
+        elif self.state == SeqState.UNREADY and not self._fetching:
+            self._streaming_over()
+            self.load(lines, more=True)
+            self._more = more
+        else:
+            self.load([])
+            self.health = 2
 
     def rewire(self) -> None:
         """Forget what is known of the positions, because a position input was switched."""
-        self._holds = (0, 0, -1)
+        self._holds = _NO_HOLD
 
     def step(self, tick: int) -> int:
         """One transition at most per tick; the end of a phase and the trigger that follows it are one."""
+        wake = self._work(tick)
+        return min(wake, self._fetch(tick)) if self._fetching or self.state == SeqState.UNREADY else wake
+
+    def _work(self, tick: int) -> int:
         if self.enable != self._was_enabled:
             self._was_enabled = self.enable
             self._switch()
+        if self.moved != self._was_moved:
+            self._was_moved, self._holds = self.moved, _NO_HOLD
         state = self.state
         if state == SeqState.PHASE1:
             return self._end if tick < self._end else self._second(tick)
@@ -153,32 +162,37 @@ class Sequencer:
             if tick < self._end:
                 return self._end
             return self._trigger(tick) if self._next() else self._finish()
-        if state == SeqState.WAIT_TRIGGER:
-            return self._trigger(tick)
-        return self._fetch(tick) if state == SeqState.UNREADY else NEVER
+        return self._trigger(tick) if state == SeqState.WAIT_TRIGGER else NEVER
 
     def _switch(self) -> None:
         if not self.enable:
             if self.active:
+                self._streaming_over()
                 self._finish()
         elif self.state == SeqState.WAIT_ENABLE:
+            self.health = 0
+            self.table_line = self.line_repeat = self.table_repeat = self._begun = 0
+            self.table_repeat = 1
+            self.show("ACTIVE", 1)
             self.state = SeqState.WAIT_TRIGGER
-            self._line = self._lines[0]
-            self.table_line = self.line_repeat = self.table_repeat = 1
-            self._show_active(1)
+            self._take_line()
 
     def _fetch(self, tick: int) -> int:
-        if self.active:
+        if self.state == SeqState.UNREADY and self.active:
             self._finish()
             self.state = SeqState.UNREADY
-        if not self._lines:
-            return NEVER
-        if self._end < 0:
-            self._end = tick + LOAD_TICKS
-        if tick < self._end:
-            return self._end
-        self.state = SeqState.WAIT_ENABLE
-        return NEVER
+        self._fetching = deque(
+            (tick + LOAD_TICKS if due < 0 else due, lines, more) for due, lines, more in self._fetching
+        )
+        while self._fetching and self._fetching[0][0] <= tick:
+            _, lines, _ = self._fetching.popleft()
+            if self._streaming:
+                self._lines.extend(lines)
+            else:
+                self._table = lines
+            if self.state == SeqState.UNREADY:
+                self.state = SeqState.WAIT_ENABLE
+        return self._fetching[0][0] if self._fetching else NEVER
 
     def _trigger(self, tick: int) -> int:
         line = self._line
@@ -203,19 +217,43 @@ class Sequencer:
         return end
 
     def _next(self) -> bool:
+        """Go on to the next repeat or line; False if there is none, by plan or because it did not come in time."""
         if self._line.repeats == 0 or self.line_repeat < self._line.repeats:
             self.line_repeat += 1
+            if self._line.repeats == 0 or self._line.repeats - self.line_repeat > LONG:
+                self._fabric.beat(self)
             return True
-        if self.table_line < len(self._lines):
-            self.table_line += 1
-        elif self.repeats == 0 or self.table_repeat < self.repeats:
-            self.table_line = 1
+        if self._streaming:
+            return (self._more or bool(self.queued_lines)) and self._take_line()
+        if self.table_line >= len(self._table):
+            if self.repeats and self.table_repeat >= self.repeats:
+                return False
+            self.table_line = 0
             self.table_repeat += 1
-        else:
+            self._fabric.beat(self)
+        return self._take_line()
+
+    def _take_line(self) -> bool:
+        self._begun += 1
+        if self._begun == self.underrun_at or (self._streaming and not self._lines):
+            self.health = 1
+            self._fetching.clear()
+            self._streaming_over()
+            self._table = []
+            if self._begun == 1:
+                self._finish()
             return False
+        self.table_line += 1
         self.line_repeat = 1
-        self._line = self._lines[self.table_line - 1]
+        self._line = self._lines.popleft() if self._streaming else self._table[self.table_line - 1]
         return True
+
+    def _streaming_over(self) -> None:
+        if self._streaming:
+            self._lines.clear()
+            self._fetching.clear()
+            self._streaming = self._more = False
+            self._table = []
 
     def _holds_at(self, trigger: int, position: int, tick: int) -> int:
         """The tick itself if the condition holds, else when to look again (NEVER: a change of input will say so)."""
@@ -238,18 +276,49 @@ class Sequencer:
         changed = outs ^ self.outs
         self.outs = outs
         drive = self._fabric.drive
-        for n, wire in enumerate(self._outputs):
+        for n, wire in enumerate(self._wires):
             if changed >> n & 1:
                 drive(wire, outs >> n & 1)
-
-    def _show_active(self, value: int) -> None:
-        self.active = value
-        self._fabric.drive(self._active, value)
 
     def _finish(self) -> int:
         if self.outs:
             self._show(0)
-        if self.active:
-            self._show_active(0)
-        self.state = SeqState.WAIT_ENABLE
+        self.show("ACTIVE", 0)
+        if self._streaming and not self.queued_lines:
+            self._streaming_over()
+        self.state = SeqState.WAIT_ENABLE if self._table else SeqState.UNREADY
         return NEVER
+
+    def phase(self, tick: int) -> Hashable:
+        """State, inputs and outputs; the repeats are counted."""
+        ends = self._end - tick if self.state in (SeqState.PHASE1, SeqState.PHASE2) else 0
+        bits = self.enable, self.bita, self.bitb, self.bitc
+        return self.state, self.table_line, self.outs, ends, bits, self._line, len(self._lines), len(self._fetching)
+
+    def mark(self) -> None:
+        """Repeats are counted."""
+        self._marked = (self.line_repeat, self.table_repeat, self._begun)
+
+    def room(self, tick: int, period: int) -> int:
+        """Repeats left, and how long the condition is known to hold."""
+        lines, tables = self.line_repeat - self._marked[0], self.table_repeat - self._marked[1]
+        if self.underrun_at or (lines and tables) or lines < 0:
+            return 0
+        line, room = self._line, NEVER
+        if lines and line.repeats:
+            room = (line.repeats - self.line_repeat) // lines
+        if tables and self.repeats:
+            room = (self.repeats - self.table_repeat) // tables
+        if tables and any(other.trigger > 6 for other in self._table):
+            return 0
+        if line.trigger > 6:
+            room = min(room, (self._holds[2] - 1 - tick) // period)
+        return max(room, 0)
+
+    def leap(self, times: int, period: int) -> None:
+        """Count the repeats."""
+        lines, tables, begun = self._marked
+        self.line_repeat += times * (self.line_repeat - lines)
+        self.table_repeat += times * (self.table_repeat - tables)
+        self._begun += times * (self._begun - begun)
+        self._end += times * period

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .panda_pcap import CaptureBatch, Column
+from .panda_rows import CaptureBatch, Column
 
 CHUNK_ROWS = 1024
 _TIME_TYPE = "S40"
@@ -64,7 +64,14 @@ class CaptureFile:
             dataset.resize((stop,))
             dataset[self.rows : stop] = np.add(values, shift_s) if name.startswith("PCAP.TS_") else values
         self.rows = stop
+        self._tear(batch)
         return stop
+
+    def _tear(self, batch: CaptureBatch) -> None:
+        """Some columns get a row more than the others, which the next rows, if any, will cover."""
+        for name, value in batch.torn.items():
+            self._datasets[name].resize((self.rows + 1,))
+            self._datasets[name][self.rows] = value[0]
 
     def flush(self) -> int:
         """Make all rows readable; gives how many those are."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from wingbeat.sim_iocs.errors import RefusedPutError
 from wingbeat.sim_iocs.panda_data import DataBlock
-from wingbeat.sim_iocs.panda_pcap import CaptureBatch, Column
+from wingbeat.sim_iocs.panda_rows import CaptureBatch, Column
 
 START = 1_800_000_000_123_456_784
 COLUMNS = (

@@ -197,6 +197,47 @@ async def test_a_prescale_is_a_time_in_its_units(
     assert served.panda.model.sequencer(1).prescale == ticks
 
 
+async def test_other_units_show_the_same_time_as_another_number(served: Served, client: Context) -> None:
+    await put(client, "PULSE1:DELAY", 0.0025)
+    for units, shown in (("ms", 2.5), ("us", 2500.0), ("min", 0.0025 / 60), ("s", 0.0025)):
+        await put(client, "PULSE1:DELAY_UNITS", units)
+        assert await get(client, "PULSE1:DELAY") == pytest.approx(shown, rel=1e-12)
+    assert served.panda.model.blocks["PULSE1"].delay == 312_500  # type: ignore[attr-defined]
+    await put(client, "PULSE1:DELAY", 12e-9)
+    assert await get(client, "PULSE1:DELAY") == 16e-9
+
+
+async def test_a_function_a_delay_and_a_force_act_on_the_blocks(served: Served, client: Context) -> None:
+    await put(client, "LUT1:FUNC", "A&~B")
+    await put(client, "LUT1:INPA", "ONE")
+    assert await get(client, "LUT1:OUT")
+    with pytest.raises(RemoteError, match="LUT function 'A&&B'"):
+        await put(client, "LUT1:FUNC", "A&&B")
+    assert await get(client, "LUT1:FUNC") == "A&~B"
+    await put(client, "SRGATE1:ENABLE", "ONE")
+    await put(client, "SRGATE1:FORCE_SET", True)
+    assert await get(client, "SRGATE1:OUT")
+    assert not await get(client, "SRGATE1:FORCE_SET")
+    await put(client, "SRGATE1:FORCE_RST", True)
+    assert not await get(client, "SRGATE1:OUT")
+    await put(client, "SEQ2:BITA_DELAY", 31)
+    assert served.panda.model.buses.delays["SEQ2.BITA"] == 31
+    with pytest.raises(RemoteError, match="0 to 31"):
+        await put(client, "SEQ2:BITA_DELAY", 32)
+    await put(client, "SEQ2:LABEL", "line gate")
+    assert await get(client, "SEQ2:LABEL") == "line gate"
+
+
+async def test_counts_become_what_scale_and_offset_say(client: Context) -> None:
+    for name, value in (("SCALE", 0.5), ("OFFSET", 10.0), ("UNITS", "V")):
+        await put(client, f"COUNTER1:OUT_{name}", value)
+    await put(client, "COUNTER1:SET", 6)
+    assert await get(client, "COUNTER1:OUT") == 13.0
+    await put(client, "INENC2:SETP", -40_000)
+    assert await get(client, "INENC2:VAL") == -4.0
+    assert await get(client, "INENC2:HOMED")
+
+
 async def test_what_is_captured_can_be_named_and_cannot_change_meanwhile(
     served: Served, client: Context, tmp_path: Path
 ) -> None:

@@ -1,30 +1,42 @@
 """The FPGA's own timing vectors: at every tick, every output and register that a section names is as the FPGA has it.
 
 A section lists changes of inputs and what follows from them in the same tick; what it does not list does not change.
-The words on the FPGA's DMA stream are compared in value and order, not in time. The contents of the sequencer tables
-are not in the vectors' files (they stand in a memory image); those here are read off the outputs that the vectors
-demand.
+The words on the FPGA's DMA stream are compared in value and order, not in time. The contents of the tables of SEQ and
+PGEN are not in the vectors' files (they stand in a memory image); those here are read off the comments of the vectors
+and the outputs that they demand.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
+from wingbeat.sim_iocs.panda_block import Block
+from wingbeat.sim_iocs.panda_calc import Calc
+from wingbeat.sim_iocs.panda_clock import Clock
 from wingbeat.sim_iocs.panda_counter import Counter
+from wingbeat.sim_iocs.panda_encoder import EncoderPosition
+from wingbeat.sim_iocs.panda_encoding import PosEnc, Qdec
 from wingbeat.sim_iocs.panda_fabric import Fabric, Wire
-from wingbeat.sim_iocs.panda_pcap import Column, Pcap
-from wingbeat.sim_iocs.panda_position import EncoderPosition, SteppedPosition
-from wingbeat.sim_iocs.panda_seq import SeqLine, Sequencer
+from wingbeat.sim_iocs.panda_filter import Filter
+from wingbeat.sim_iocs.panda_gates import Bits, Div, Lut, SrGate
+from wingbeat.sim_iocs.panda_pcap import Pcap
+from wingbeat.sim_iocs.panda_pcomp import Pcomp
+from wingbeat.sim_iocs.panda_pgen import Pgen
+from wingbeat.sim_iocs.panda_position import SteppedPosition
+from wingbeat.sim_iocs.panda_pulse import Pulse
+from wingbeat.sim_iocs.panda_rows import Column
+from wingbeat.sim_iocs.panda_seq import Sequencer
+from wingbeat.sim_iocs.panda_table import SeqLine
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "panda"
 
-NOT_YET = {
-    ("seq", "Streaming tables"): "tables are fixed so far: a table that is continued by another is not modelled",
-    ("pcap", "Capture pos bus entry 2 Sum^2"): "StdDev is not captured yet, so squares are not summed",
-    ("pcap", "Capture pos bus entry 2 Sum^2 Samples shifted"): "StdDev is not captured yet, so squares are not summed",
-}
+CANNOT_APPLY: dict[tuple[str, str], str] = {}
+"""(block, section) -> why it cannot apply to the model: none."""
+
+SECTIONS = 131
+"""In all files; so that a file that is not read is noticed."""
 
 Changes = dict[str, int]
 
@@ -35,16 +47,26 @@ class Moment(NamedTuple):
     outputs: Changes
 
 
-def sections(block: str) -> Iterator[Any]:
-    path = FOLDER / f"{block}_documentation.timing.ini"
-    if not path.exists():
-        yield pytest.param([], id="absent", marks=pytest.mark.skip(reason=f"no timing vectors in {path.parent.name}"))
-        return
-    for part in path.read_text().split("\n[")[1:]:
-        name, _, body = part.partition("]\n")
-        reason = NOT_YET.get((block, name))
-        marks = [pytest.mark.skip(reason=reason)] if reason else []
-        yield pytest.param([moment(line) for line in body.splitlines() if line[:1].isdigit()], id=name, marks=marks)
+def parts(block: str) -> list[tuple[str, list[Moment]]]:
+    """Sections of a block's vectors."""
+    found: list[tuple[str, list[Moment]]] = []
+    for path in sorted(FOLDER.glob(f"{block}*.timing.ini")):
+        for part in path.read_text().split("\n[")[1:]:
+            name, _, body = part.partition("]\n")
+            found.append((name, [moment(line) for line in body.splitlines() if line[:1].isdigit()]))
+    return found
+
+
+def sections(*blocks: str) -> Iterator[Any]:
+    for block in blocks:
+        found = parts(block)
+        if not found:
+            reason = f"no timing vectors of {block} in {FOLDER.parent.name}/{FOLDER.name}"
+            yield pytest.param(block, [], id=f"{block}-absent", marks=pytest.mark.skip(reason=reason))
+        for name, moments in found:
+            reason = CANNOT_APPLY.get((block, name))
+            marks = [pytest.mark.skip(reason=reason)] if reason else []
+            yield pytest.param(block, moments, id=f"{block}-{name}", marks=marks)
 
 
 def moment(line: str) -> Moment:
@@ -96,31 +118,41 @@ TABLES = {
     7168: [(0, 0, 0, 5, 1, 5, 0)],
     8192: [(1, 0, 0, 0, 0, 5, 1), (2, 0, 0, 0, 0, 3, 0)],
     9216: [(1, 0, 0, 5, 1, 5, 0)],
+    26624: [(1, 0, 0, 0, 0, 20, 1), (1, 0, 0, 0, 0, 20, 0)],
+    27648: [(1, 0, 0, 0, 0, 20, 0b10), (1, 0, 0, 0, 0, 10, 0), (1, 0, 0, 0, 0, 10, 0)],
+    28672: [(1, 0, 0, 0, 0, 20, 0b100)],
 }
+MORE = 1 << 31
 
 
 class SeqBench:
     def __init__(self) -> None:
         self.fabric = Fabric(0)
         self.encoder = Staircase()
-        ground = SteppedPosition("ZERO", self.fabric)
-        outputs = tuple(Wire(f"OUT{name}", n) for n, name in enumerate("ABCDEF"))
-        self.seq = Sequencer(self.fabric, Wire("ACTIVE", 9), outputs, ground)
+        self.seq = Sequencer(self.fabric)
         self.seq.posa = EncoderPosition(self.encoder, self.fabric)
         self.seq.repeats = 0
         self.address = 0
+        self.streaming = False
 
     def apply(self, tick: int, inputs: Changes) -> None:
         for name, value in inputs.items():
             if name == "TABLE_ADDRESS":
                 self.address = value
             elif name == "TABLE_LENGTH":
-                self.seq.load([SeqLine(*line) for line in TABLES[self.address]])
+                self.load([SeqLine(*line) for line in TABLES[self.address]], more=bool(value & MORE))
             elif name == "POSA":
                 self.encoder.steps.append((self.fabric.ns_of(tick), value))
             else:
-                setattr(self.seq, name.lower(), value)
+                self.seq.write(name.lower(), value)
         self.fabric.nudge(self.seq)
+
+    def load(self, lines: list[SeqLine], *, more: bool) -> None:
+        if self.streaming:
+            self.seq.append(lines, more=more)
+        else:
+            self.seq.load(lines, more=more)
+        self.streaming = more
 
     def read(self) -> Changes:
         seq = self.seq
@@ -131,6 +163,8 @@ class SeqBench:
 
 def follow(bench: Any, moments: list[Moment]) -> None:
     expected = dict.fromkeys(bench.read(), 0)
+    unknown = {name for m in moments for name in m.outputs} - set(expected) - {"DATA"}
+    assert not unknown, "outputs that nobody reads"
     for tick, now in by_tick(moments):
         bench.fabric.run(tick)
         if now.inputs:
@@ -140,31 +174,75 @@ def follow(bench: Any, moments: list[Moment]) -> None:
         assert bench.read() == expected, f"tick {tick}"
 
 
-@pytest.mark.parametrize("moments", list(sections("seq")))
-def test_the_sequencer_does_at_every_tick_what_the_fpga_does(moments: list[Moment]) -> None:
+@pytest.mark.parametrize(("block", "moments"), list(sections("seq")))
+def test_the_sequencer_does_at_every_tick_what_the_fpga_does(block: str, moments: list[Moment]) -> None:
+    assert block == "seq"
     follow(SeqBench(), moments)
 
 
-class CounterBench:
-    def __init__(self) -> None:
-        self.fabric = Fabric(0)
-        self.counter = Counter(self.fabric, SteppedPosition("OUT", self.fabric), Wire("CARRY", 0))
+class BlockBench:
+    """Any block whose inputs, registers and outputs have the names of its definition."""
 
-    def apply(self, _tick: int, inputs: Changes) -> None:
+    ALIASES: ClassVar[dict[str, str]] = {"WIDTH_L": "width", "DELAY_L": "delay", "STEP_L": "step_time"}
+    ALIASES |= {"STEP": "step_size"}
+
+    def __init__(self, kind: type[Block], *registers: str) -> None:
+        self.fabric = Fabric(0)
+        self.block = kind(self.fabric)
+        self.positions = {name: SteppedPosition(name, self.fabric) for name in kind.POSITIONS}
+        for name, position in self.positions.items():
+            setattr(self.block, name.lower(), position)
+            self.fabric.connect(position.wire, self.block, "moved")
+        self.names = (*kind.OUT_BITS, *kind.OUT_POSITIONS, *registers)
+
+    def apply(self, tick: int, inputs: Changes) -> None:
         for name, value in inputs.items():
-            setattr(self.counter, "step_size" if name == "STEP" else name.lower(), value)
-        self.fabric.nudge(self.counter)
+            if name in self.positions:
+                self.positions[name].drive(value, tick - 1)
+                self.fabric.changes.clear()
+            elif name in self.block.BITS:
+                setattr(self.block, name.lower(), value)
+            elif name == "TABLE_LENGTH":
+                self.block.load([10, 11, 12, 13, 14, 15, 16, 21, 52, 32])  # type: ignore[attr-defined]
+            elif name != "TABLE_ADDRESS":
+                self.block.write(self.ALIASES.get(name, name.lower()), value)
+        self.fabric.nudge(self.block)
 
     def read(self) -> Changes:
-        return {"OUT": self.counter.value, "CARRY": self.counter.carried}
+        return {name: int(getattr(self.block, name.lower())) for name in self.names}
 
 
-@pytest.mark.parametrize("moments", list(sections("counter")))
-def test_the_counter_does_at_every_tick_what_the_fpga_does(moments: list[Moment]) -> None:
-    follow(CounterBench(), moments)
+BLOCKS: dict[str, tuple[Any, ...]] = {
+    "bits": (Bits,),
+    "calc": (Calc, "OUT"),
+    "clock": (Clock,),
+    "counter": (Counter,),
+    "div": (Div, "COUNT"),
+    "filter": (Filter, "HEALTH"),
+    "lut": (Lut,),
+    "pcomp": (Pcomp, "HEALTH", "PRODUCED", "STATE"),
+    "pgen": (Pgen, "STATE"),
+    "posenc": (PosEnc, "STATE"),
+    "pulse": (Pulse, "QUEUED", "DROPPED"),
+    "qdec": (Qdec, "HOMED"),
+    "srgate": (SrGate,),
+}
 
 
-SUMMARIES = ("Value", "Diff", "Sum", "Sum", "Min", "Max")
+@pytest.mark.parametrize(("block", "moments"), list(sections(*BLOCKS)))
+def test_a_block_does_at_every_tick_what_the_fpga_does(block: str, moments: list[Moment]) -> None:
+    follow(BlockBench(*BLOCKS[block]), moments)
+
+
+def test_every_section_of_every_file_is_a_case() -> None:
+    files = {path.name.partition(".")[0].partition("_")[0] for path in FOLDER.glob("*.timing.ini")}
+    if not files:
+        pytest.skip(f"no timing vectors in {FOLDER.parent.name}/{FOLDER.name}")
+    assert files == {*BLOCKS, "seq", "pcap"}
+    assert sum(len(parts(block)) for block in files) == SECTIONS
+
+
+SUMMARIES = ("Value", "Diff", "Sum", "Sum", "Min", "Max", "Sum2", "Sum2", "Sum2")
 OWN = (
     "TS_START",
     "TS_START",
@@ -187,7 +265,7 @@ class PcapBench:
         self.fabric = Fabric(0)
         self.positions = {n: SteppedPosition(f"POS{n}", self.fabric) for n in range(32)}
         self.bus = [Wire(f"BIT{n}", n) for n in range(128)]
-        self.pcap = Pcap(self.fabric, Wire("ACTIVE", 200), self.bus)
+        self.pcap = Pcap(self.fabric, self.bus)
         self.codes: list[int] = []
         self.words: list[int] = []
 
@@ -220,9 +298,11 @@ class PcapBench:
 
     def word(self, columns: dict[str, Any], row: int, code: int) -> int:
         found = column(self, code)
-        value = float(columns[found.name][row])
+        value = columns[found.name][row]
         if found.field.startswith("PCAP.TS"):
             value = np.rint(value / 8e-9)
+        if found.statistic == "Sum2":
+            return int(value) >> 32 * ((code & 0xF) - 6) & 0xFFFFFFFF
         high = code in (0x210, 0x230, 0x250) or (code < 0x200 and code & 0xF == 3)
         return int(value) >> (32 if high else 0) & 0xFFFFFFFF
 
@@ -233,8 +313,9 @@ def column(bench: PcapBench, code: int) -> Column:
     return Column(f"POS{code >> 4}", SUMMARIES[code & 0xF], bench.positions[code >> 4])
 
 
-@pytest.mark.parametrize("moments", list(sections("pcap")))
-def test_position_capture_gives_the_words_that_the_fpga_gives(moments: list[Moment]) -> None:
+@pytest.mark.parametrize(("block", "moments"), list(sections("pcap")))
+def test_position_capture_gives_the_words_that_the_fpga_gives(block: str, moments: list[Moment]) -> None:
+    assert block == "pcap"
     bench = PcapBench()
     follow(bench, moments)
     assert bench.words == [m.outputs["DATA"] & 0xFFFFFFFF for m in moments if "DATA" in m.outputs]
