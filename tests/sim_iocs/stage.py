@@ -3,12 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from wingbeat.sim_iocs.beamline import Beamline
 from wingbeat.sim_iocs.clock import VirtualClock
 from wingbeat.sim_iocs.pv import SimPV
 from wingbeat.sim_iocs.settings import BeamlineSettings
+
+CAM, HDF = "SIM:CAM:cam1:", "SIM:CAM:HDF1:"
+
+
+async def prepare(stage: "Stage", directory: Path, *, name: str = "frames", **hdf: Any) -> None:
+    """Have the camera's file plugin ready for a capture."""
+    settings = {"FilePath": str(directory), "FileName": name, "FileTemplate": "%s%s.h5", "NumCapture": 0}
+    settings |= {"LazyOpen": 1, "SWMRMode": 1, "EnableCallbacks": 1} | hdf
+    for suffix, value in settings.items():
+        await stage.pvs[HDF + suffix].put(value)
 
 
 class Stage:
