@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from .beamline import serving
 from .errors import PortTakenError, SimError
-from .servers import Ports
+from .ports import Ports
+from .serving import serving
 from .settings import BeamlineSettings, load_settings
 
 EXIT_SETTINGS, EXIT_PORT_TAKEN = 2, 3

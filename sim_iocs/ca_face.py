@@ -50,6 +50,11 @@ class CaFace:
         """Show other control limits."""
         finish_now(self.channel.write_metadata(**_limits(low, high)))
 
+    def post_alarm(self, status: int, severity: int) -> None:
+        """Tell every subscriber an alarm."""
+        kind, degree = caproto.AlarmStatus(status), caproto.AlarmSeverity(severity)
+        finish_now(self.channel.write_metadata(status=kind, severity=degree))
+
 
 def _limits(low: float, high: float) -> dict[str, Any]:
     return {

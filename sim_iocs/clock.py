@@ -10,9 +10,13 @@ of their times, and lets everything that they woke settle before it goes on.
 import asyncio
 import heapq
 import time
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+from .errors import ClockStoppedError
 
 NS = 1_000_000_000
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -72,8 +76,9 @@ class VirtualClock:
         stop_ns = self._now_ns + round(seconds * NS)
         await self._settle()
         while self._sleepers and self._sleepers[0][0] <= stop_ns:
-            self._now_ns, _, woken = heapq.heappop(self._sleepers)
-            woken.set()
+            self._now_ns = self._sleepers[0][0]
+            while self._sleepers and self._sleepers[0][0] == self._now_ns:
+                heapq.heappop(self._sleepers)[2].set()
             await self._settle()
         self._now_ns = stop_ns
         await self._settle()
@@ -82,3 +87,19 @@ class VirtualClock:
         # Tasks woken by one event wake others: a few turns of the loop, not a time, lets them all come to rest.
         for _ in range(self.SETTLING_ROUNDS):
             await asyncio.sleep(0)
+
+    async def run_until(self, work: Coroutine[Any, Any, T]) -> T:
+        """Move the clock on, from sleeper to sleeper, until `work` is done; give what it gives.
+
+        Raises:
+            ClockStoppedError: Nobody sleeps any more, and the work is not done.
+        """
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work, name="what the virtual clock runs for")
+            await self._settle()
+            while not task.done():
+                if not self._sleepers:
+                    msg = "the virtual clock stands for ever: nobody sleeps, and what it runs for is not done"
+                    raise ClockStoppedError(msg)
+                await self.run((self._sleepers[0][0] - self._now_ns) / NS)
+        return task.result()

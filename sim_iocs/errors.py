@@ -5,6 +5,8 @@ SimError
 ├── PortTakenError         (OSError)      a port that was asked for is in use
 ├── RefusedPutError        (ValueError)   a client wrote what this PV does not accept
 ├── TimelineError          (ValueError)   a motion that cannot be put on an axis' timeline
+├── NotServedError         (OSError)      a beamline in another process did not start
+├── ClockStoppedError      (TimeoutError) a virtual clock has nobody to wake
 └── NotFinishedError       (TimeoutError) a coroutine that must not wait has waited: a bug of ours
 """
 
@@ -27,6 +29,14 @@ class RefusedPutError(SimError, ValueError):
 
 class TimelineError(SimError, ValueError):
     """A motion cannot be put on an axis' timeline."""
+
+
+class NotServedError(SimError, OSError):
+    """A beamline in another process did not start."""
+
+
+class ClockStoppedError(SimError, TimeoutError):
+    """A virtual clock is to run until something is done, and has nobody to wake."""
 
 
 class NotFinishedError(SimError, TimeoutError):

@@ -1,26 +1,39 @@
 """A motor record on an axis.
 
-Theory of operation. VAL is checked against the limits, then a trapezoid is put on the axis' timeline from where the
-axis is and as fast as it moves, so that a new target needs no stop. Every put on VAL that waits is complete when the
-record is at rest: a first put that was overtaken ends with the second, as on a real record. The pump calls `update`,
-which posts RBV at 10 Hz while the axis moves, whoever moves it; a motion that the record did not command (a profile)
-shows as MOVN = 1 and DMOV = 0, and VAL follows at its end. User and dial coordinates differ by OFF. The axis is the
-dial.
+Theory of operation. A put on VAL becomes legs, one after the other: the move itself, with backlash a second leg from
+the far side, then as many retries as RTRY allows while the read-back is further from VAL than RDBD. A leg is a track
+on the axis' timeline, planned from where the axis is and as fast as it moves, so that a new target needs no stop.
+Whoever moves the axis, the pump calls `update`, which posts the read-backs at 10 Hz while it moves and, when it rests,
+starts the next leg or ends the motion: MOVN = 0, then DMOV = 1, then all puts that wait are complete. A first put that
+was overtaken ends with the second, as on a real record. A motion that the record did not command (a profile) shows as
+MOVN = 1 and DMOV = 0, and VAL follows at its end.
+
+Coordinates are `MotorFrame`'s. The axis is commanded at its own position + `_bias`: what retries have added because the
+encoder says something else than the axis was told.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from .axis import Axis, Track, ramp_down, trapezoid
+from .axis import Axis
 from .clock import NS
-from .pv import Kind, SimPV
+from .motor_alarm import Alarm, Condition, judge
+from .motor_fields import add_motor_fields
+from .motor_frame import MotorFrame
+from .motor_settings import MotorSettings
+from .motor_speeds import MotorSpeeds
+from .pv import Handler
 from .pv_group import PVGroup
-from .settings import MotorSettings
+from .record import Record
+from .track import Track, ramp_down, ramp_to_speed, trapezoid
 from .world import World
 
 POLL_NS = NS // 10
+JOG_SECONDS = 3600.0
+Leg = Callable[[], None]
 
 
 class Motor:
@@ -31,21 +44,60 @@ class Motor:
         settings: Limits, speeds, resolution.
         world: Clock and faults.
         axis: The axis that it moves.
+
+    Attributes:
+        pvs: Its fields, by their suffixes.
+        claimed_by: Who else moves the axis now, and has to be asked first.
+        on_stop: Called when the motor is stopped, whoever moves it.
+        record: Holds puts with completion back where the beamline is told to (a trap of real records).
     """
 
     def __init__(self, name: str, settings: MotorSettings, *, world: World, axis: Axis) -> None:
-        self.name, self.axis, self._world, self._settings = name, axis, world, settings
-        self.pvs = PVGroup(name)
+        self.name, self.axis, self.settings, self._world = name, axis, settings, world
         self.claimed_by: str | None = None
         self.on_stop: Callable[[], None] | None = None
-        self._moving = False
-        self._commanded = False
+        self.condition = Condition(travel=settings.travel)
+        self.record = Record()
+        self._bias = 0.0
+        self._moving = self._commanded = self._stopping = False
+        self._legs: deque[Leg] = deque()
         self._last_poll_ns = 0
         self._rest = asyncio.Event()
         self._rest.set()
-        self._add_position_fields()
-        self._add_speed_fields()
-        self._add_constant_fields()
+        self.pvs = add_motor_fields(name, settings, position=axis.measured(world.now_ns()))
+        self._frame, self._speeds = MotorFrame(self.pvs, axis, world=world), MotorSpeeds(self.pvs)
+        for field, handler in self._handlers().items():
+            self.pvs[field].handler = handler
+        for pv in self.pvs.pvs.values():
+            pv.record = self.record
+
+    def _handlers(self) -> dict[str, Handler]:
+        buttons: dict[str, Handler] = {
+            ".TWF": partial(self._tweak, 1),
+            ".TWR": partial(self._tweak, -1),
+            ".JOGF": partial(self._jog, 1),
+            ".JOGR": partial(self._jog, -1),
+            ".HOMF": partial(self._home, ".HOMF"),
+            ".HOMR": partial(self._home, ".HOMR"),
+            ".SSET": partial(self._choose, ".SET", "Set"),
+            ".SUSE": partial(self._choose, ".SET", "Use"),
+            ".STOP": self._put_stop,
+            ".SYNC": self._put_sync,
+        }
+        mine: dict[str, Handler] = {
+            "": self._put_value,
+            ".VAL": self._put_value,
+            ".DVAL": self._put_dial,
+            ".RVAL": self._put_raw,
+            ".RLV": self._put_relative,
+            ".SPMG": self._put_spmg,
+            ".CNEN": self._put_enable,
+        }
+        return self._frame.handlers() | self._speeds.handlers() | buttons | mine
+
+    def groups(self) -> Iterable[PVGroup]:
+        """Give its PVs."""
+        return (self.pvs,)
 
     @property
     def busy(self) -> bool:
@@ -53,33 +105,33 @@ class Motor:
         return self._moving or self._world.now_ns() < self.axis.stop_ns
 
     @property
-    def limits(self) -> tuple[float, float]:
-        """User limits (low, high); equal when there are none."""
-        return self._get(".LLM"), self._get(".HLM")
-
-    @property
     def velocity(self) -> float:
         """VELO in units per second."""
-        return self._get(".VELO")
+        return self._speeds.speed(".VELO")
 
     @property
     def acceleration(self) -> float:
         """Units per second²: VELO reached in ACCL seconds."""
-        return self._get(".VELO") / max(self._get(".ACCL"), 1e-3)
+        return self._speeds.ramp(".VELO", ".ACCL")
 
     @property
     def max_velocity(self) -> float:
         """VMAX in units per second; infinite when the field is 0."""
-        return self._get(".VMAX") or float("inf")
+        return self._speeds.most
 
-    def dial(self, user: float) -> float:
-        """Convert a user position to the axis' own."""
-        return user - self._get(".OFF")
+    @property
+    def axis_limits(self) -> tuple[float, float]:
+        """Limits in the axis' own coordinates (low, high); equal when there are none."""
+        return self._frame.axis_limits
 
-    def inside(self, user: float) -> bool:
-        """Whether the soft limits allow a user position."""
-        low, high = self.limits
-        return low == high or low <= user <= high
+    def reachable(self, position: float) -> bool:
+        """Whether the soft limits allow a position in the axis' own coordinates."""
+        low, high = self.axis_limits
+        return low == high or low <= position <= high
+
+    def show_position(self) -> None:
+        """Post the read-backs although the axis rests: the encoder says something else than before."""
+        self._frame.post_readback(self._world.instant_ns())
 
     def update(self, now_ns: int) -> None:
         """Post what has changed until now; called by the pump."""
@@ -90,16 +142,62 @@ class Motor:
             return
         if moving and now_ns - self._last_poll_ns >= POLL_NS:
             self._last_poll_ns = now_ns
-            self._post_readback(now_ns)
+            self._frame.post_readback(now_ns)
         if not moving:
-            self._end(now_ns)
+            self._come_to_rest(now_ns)
 
     def move(self, target: float) -> None:
         """Start a move to a user position from whatever the axis does now."""
-        plan = partial(trapezoid, target=self.dial(target), speed=self._get(".VELO"), acceleration=self.acceleration)
-        self._world.command((self.axis, lambda t, p, v: plan(t, p, velocity=v)))
+        self._legs.clear()
+        self._stopping = False
+        self._post_counts(".RCNT", 0)
+        self._bias = 0.0
+        dial, backlash = self._frame.dial(target), self._frame.get(".BDST")
+        slow = partial(self._leg, dial, self._frame.get(".BVEL"), self._speeds.ramp(".BVEL", ".BACC"))
+        fast = partial(self._leg, speed=self._frame.get(".VELO"), acceleration=self.acceleration)
+        if not self._frame.has_backlash:
+            self._legs.append(partial(fast, dial))
+        elif self._frame.needs_far_side(dial):
+            self._legs += [partial(fast, dial - backlash), slow]
+        else:
+            self._legs.append(slow)
+        self._start()
+
+    def _start(self) -> None:
+        """Start the first leg of a motion of the record's own."""
         self._begin()
         self._commanded = True
+        self._legs.popleft()()
+
+    def _leg(self, dial: float, speed: float, acceleration: float) -> None:
+        target = self._reachable(dial - self._frame.zero + self._bias)
+
+        def plan(t_ns: int, position: float, velocity: float) -> Track:
+            return trapezoid(t_ns, position, velocity=velocity, target=target, speed=speed, acceleration=acceleration)
+
+        self._go(plan)
+
+    def _go(self, plan: Callable[[int, float, float], Track]) -> None:
+        now_ns = self._world.settle()
+        if self.condition.stuck or self.pvs[".CNEN"].label == "Disable":
+            self.condition.problem = True
+            self._legs.clear()
+            return
+        position = self.axis.demand(now_ns)
+        track = plan(now_ns, position, self.axis.demand_velocity(now_ns))
+        towards = float(track.positions[-1]) - position
+        if self.condition.blocks(towards):
+            self._legs.clear()
+            return
+        self.condition.left(towards)
+        self._post_counts(".TDIR", int(towards >= 0))
+        # The world is settled until now_ns: the future from there on may be replaced.
+        self.axis.cut(now_ns)
+        self.axis.append(track)
+
+    def _reachable(self, target: float) -> float:
+        low, high = self.settings.travel or (target, target)
+        return min(max(target, low), high)
 
     def brake(self, t_ns: int, position: float, velocity: float) -> Track:
         """Plan the controlled stop from a state of the axis."""
@@ -107,6 +205,7 @@ class Motor:
 
     def follow(self) -> None:
         """Show a motion that somebody else has just put on the axis."""
+        self._legs.clear()
         self._commanded = False
         self._begin()
 
@@ -115,159 +214,221 @@ class Motor:
         await self._rest.wait()
 
     def stop(self) -> None:
-        """Ramp down from whatever the axis does now."""
+        """Ramp down from whatever the axis does now; what was to come after is forgotten, and VAL follows."""
         if self.on_stop is not None:
             self.on_stop()
+        self._legs.clear()
+        self._release_buttons()
+        self._stopping = True
         if self._world.now_ns() < self.axis.stop_ns:
             self._world.command((self.axis, self.brake))
             self._commanded = False
 
-    def _get(self, field: str) -> float:
-        return float(self.pvs[field].value)
+    def halt(self, t_ns: int) -> None:
+        """Stand still at once, because of a fault at `t_ns`; whoever moves the axis is told as by a stop."""
+        moving = t_ns < self.axis.stop_ns
+        self.axis.freeze(t_ns)
+        if moving and self.on_stop is not None:
+            self.on_stop()
+        self._legs.clear()
+        self._commanded = False
+        self._show_alarm()
+        self._world.awake.set()
+
+    def _post_counts(self, field: str, value: int) -> None:
+        self.pvs[field].post_change(value)
 
     def _begin(self) -> None:
         if not self._moving:
             self._moving = True
             self._rest.clear()
+            self.pvs[".MISS"].post_change(0)
             self.pvs[".DMOV"].post(0)
             self.pvs[".MOVN"].post(1)
+            self._show_alarm()
+
+    def _come_to_rest(self, now_ns: int) -> None:
+        if self._legs:
+            self._frame.post_readback(now_ns)
+            self._legs.popleft()()
+            return
+        if self._commanded and not self._stopping and self._retried(now_ns):
+            return
+        self._end(now_ns)
+
+    def _retried(self, now_ns: int) -> bool:
+        missing = self._frame.get(".DVAL") - self.axis.measured(now_ns) - self._frame.zero
+        done = self._frame.get(".RCNT")
+        if abs(missing) <= max(self._frame.get(".RDBD"), self.axis.resolution) or self.condition.problem:
+            return False
+        if done >= self._frame.get(".RTRY"):
+            self.pvs[".MISS"].post(1)
+            return False
+        self.pvs[".RCNT"].post(int(done) + 1)
+        if self.pvs[".UEIP"].label == "Yes":
+            self._bias += missing * self._frame.get(".FRAC")
+        self._leg(self._frame.get(".DVAL"), self._frame.get(".VELO"), self.acceleration)
+        return True
 
     def _end(self, now_ns: int) -> None:
         self._moving = False
-        self._post_readback(now_ns)
-        if not self._commanded:
-            self._post_value(self._get(".RBV"))
-        self._commanded = False
+        self.condition.reach(self.axis.position(now_ns), self.axis.resolution)
+        self._frame.post_readback(now_ns)
+        paused = self.pvs[".SPMG"].label == "Pause"
+        if not self._commanded and not paused:
+            self._frame.post_value(self._frame.get(".RBV"))
+        if self._commanded and self.condition.problem:
+            self.pvs[".MISS"].post_change(1)
+        self._commanded = self._stopping = False
+        self._release_buttons()
+        self._show_alarm()
         self.pvs[".MOVN"].post(0)
         self.pvs[".DMOV"].post(1)
         self._rest.set()
+        if self.pvs[".SPMG"].label == "Move":
+            self.pvs[".SPMG"].post("Pause")
 
-    def _post_readback(self, now_ns: int) -> None:
-        dial = self.axis.measured(now_ns)
-        self.pvs[".DRBV"].post(dial)
-        self.pvs[".RBV"].post(dial + self._get(".OFF"))
-        self.pvs[".RRBV"].post(self.axis.counts(now_ns))
+    def _release_buttons(self) -> None:
+        for button in (".JOGF", ".JOGR", ".HOMF", ".HOMR"):
+            self._post_counts(button, 0)
 
-    def _post_value(self, user: float) -> None:
-        for field in ("", ".VAL"):
-            self.pvs[field].post(user)
-        self.pvs[".DVAL"].post(self.dial(user))
+    def _show_alarm(self) -> None:
+        alarm: Alarm = judge(self.condition, severity=int(self.pvs[".HLSV"].value))
+        sign = self._frame.sign
+        self._post_counts(".HLS", int(self.condition.high if sign > 0 else self.condition.low))
+        self._post_counts(".LLS", int(self.condition.low if sign > 0 else self.condition.high))
+        self._post_counts(".STAT", alarm.status)
+        self._post_counts(".SEVR", alarm.severity)
+        for field in ("", ".VAL", ".RBV"):
+            self.pvs[field].set_alarm(alarm.status, alarm.severity)
+        enabled = self.pvs[".CNEN"].label == "Enable"
+        forward = self.pvs[".TDIR"].value == 1
+        status = self.condition.status(moving=self._moving, forward=forward, enabled=enabled)
+        self.pvs[".MSTA"].post_change(status)
 
     async def _put_value(self, user: float) -> None:
         if self.pvs[".SET"].label == "Set":
-            self._redefine(user)
+            self._frame.redefine(user)
             return
-        if not self.inside(user) or self.claimed_by is not None or self.pvs[".SPMG"].label in ("Stop", "Pause"):
+        if not self._frame.inside(user) or self.claimed_by is not None or self.pvs[".SPMG"].label == "Stop":
             # The put succeeds, VAL goes back and DMOV never drops: only LVIO tells. So does the record.
-            self.pvs[".LVIO"].post(int(not self.inside(user)))
-            self._post_value(self._get(".VAL"))
+            self.pvs[".LVIO"].post(int(not self._frame.inside(user)))
+            self._frame.post_value(self._frame.get(".VAL"))
             return
         self.pvs[".LVIO"].post_change(0)
-        self._post_value(user)
-        if self._moving or abs(user - self._get(".RBV")) >= self._get(".RDBD"):
+        self._frame.post_value(user)
+        if self.pvs[".SPMG"].label == "Pause":
+            return
+        deadband = max(self._frame.get(".RDBD"), self._frame.get(".SPDB"))
+        if self._moving or abs(user - self._frame.get(".RBV")) >= deadband:
+            self.condition.problem = False
             self.move(user)
             await self.at_rest()
 
     async def _put_dial(self, dial: float) -> None:
-        await self._put_value(dial + self._get(".OFF"))
-
-    async def _tweak(self, sign: int, _: Any) -> None:
-        await self._put_value(self._get(".VAL") + sign * self._get(".TWV"))
-
-    def _redefine(self, user: float) -> None:
-        now_ns = self._world.now_ns()
-        self.pvs[".OFF"].post(user - self.axis.measured(now_ns))
-        self._post_readback(now_ns)
-        self._post_value(user)
-        self._share_limits()
-
-    async def _put_offset(self, offset: float) -> None:
-        self.pvs[".OFF"].post(offset)
-        self._post_readback(self._world.now_ns())
-        self._post_value(self._get(".RBV"))
-        self._share_limits()
-
-    def _share_limits(self) -> None:
-        offset = self._get(".OFF")
-        self._post_limits(self._get(".DLLM") + offset, self._get(".DHLM") + offset)
-
-    async def _put_limit(self, field: str, value: float) -> None:
-        self.pvs[field].post(value)
-        offset = self._get(".OFF")
-        if field in (".LLM", ".HLM"):
-            self.pvs[".D" + field[1:]].post(value - offset)
+        if self.pvs[".SET"].label == "Set":
+            self._frame.redefine_dial(dial)
         else:
-            self.pvs["." + field[2:]].post(value + offset)
-        self._post_limits(*self.limits)
+            await self._put_value(self._frame.user(dial))
 
-    def _post_limits(self, low: float, high: float) -> None:
-        self.pvs[".LLM"].post_change(low)
-        self.pvs[".HLM"].post_change(high)
-        for field in ("", ".VAL", ".RBV"):
-            self.pvs[field].set_limits(low, high)
+    async def _put_raw(self, counts: int) -> None:
+        await self._put_dial(counts * self._frame.get(".MRES"))
 
-    async def _put_velocity(self, velocity: float) -> None:
-        self.pvs[".VELO"].post(min(max(abs(velocity), self._get(".VBAS"), 1e-6), self.max_velocity))
+    async def _put_relative(self, distance: float) -> None:
+        self.pvs[".RLV"].post(0.0)
+        await self._put_value(self._frame.get(".VAL") + distance)
+
+    async def _tweak(self, sign: int, value: Any) -> None:
+        if not value:
+            return
+        await self._put_value(self._frame.get(".VAL") + sign * self._frame.get(".TWV"))
+        self.pvs[".TWF" if sign > 0 else ".TWR"].post(0)
+
+    async def _jog(self, sign: int, value: int) -> None:
+        button = ".JOGF" if sign > 0 else ".JOGR"
+        if not value:
+            if self.pvs[button].value:
+                self.pvs[button].post(0)
+                self._end_jog()
+            return
+        if self.pvs[".SPMG"].label in ("Stop", "Pause") or self.claimed_by is not None:
+            return
+        self._legs.clear()
+        self._stopping = False
+        self.pvs[button].post(1)
+        self._begin()
+        self._commanded = False
+        speed, acceleration = sign * self._frame.sign * self._frame.get(".JVEL"), self._frame.get(".JAR")
+        low, high = self.axis_limits
+        if low == high:
+            self._world.command((self.axis, partial(_endless, speed=speed, acceleration=acceleration)))
+        else:
+            # A jog ends at the soft limit.
+            self._leg((high if speed > 0 else low) + self._frame.zero, abs(speed), acceleration)
+        await self.at_rest()
+
+    def _end_jog(self) -> None:
+        if self._world.now_ns() < self.axis.stop_ns:
+            acceleration = self._frame.get(".JAR")
+            self._world.command((self.axis, lambda t, p, v: ramp_down(t, p, velocity=v, acceleration=acceleration)))
+
+    async def _home(self, button: str, value: int) -> None:
+        if not value or self.pvs[".SPMG"].label in ("Stop", "Pause") or self.claimed_by is not None:
+            return
+        self.pvs[button].post(1)
+        self._legs.clear()
+        self._stopping = False
+        self._bias = 0.0
+        speed = self._frame.get(".HVEL")
+        # The last leg has no way to go: it notes that the switch was found.
+        self._legs += [
+            partial(self._leg, self.settings.home + self._frame.zero, speed, self.acceleration),
+            self._note_home,
+        ]
+        self._start()
+        self._commanded = False
+        await self.at_rest()
+
+    def _note_home(self) -> None:
+        self.condition.homed = True
+        self.pvs[".ATHM"].post(1)
+
+    async def _choose(self, field: str, label: str, value: int) -> None:
+        if value:
+            await self.pvs[field].put(label)
 
     async def _put_stop(self, value: int) -> None:
         if value:
             self.stop()
         self.pvs[".STOP"].post(0)
 
+    async def _put_sync(self, value: int) -> None:
+        if value and not self._moving:
+            self._frame.post_value(self._frame.get(".RBV"))
+        self.pvs[".SYNC"].post(0)
+
     async def _put_spmg(self, index: int) -> None:
+        before = self.pvs[".SPMG"].label
         self.pvs[".SPMG"].post(index)
-        if self.pvs[".SPMG"].label in ("Stop", "Pause"):
+        now = self.pvs[".SPMG"].label
+        if now in ("Stop", "Pause"):
             self.stop()
+        elif before == "Pause" and not self._moving and self._frame.get(".VAL") != self._frame.get(".RBV"):
+            await self._put_value(self._frame.get(".VAL"))
 
-    def _float(self, field: str, value: float, **options: Any) -> SimPV:
-        shown: dict[str, Any] = {"units": self._settings.units, "precision": self._settings.precision}
-        return self.pvs.add(field, Kind.FLOAT, value, **(shown | options))
+    async def _put_enable(self, index: int) -> None:
+        self.pvs[".CNEN"].post(index)
+        if self.pvs[".CNEN"].label == "Disable":
+            self.stop()
+        self._show_alarm()
 
-    def _add_position_fields(self) -> None:
-        s, now_ns = self._settings, self._world.now_ns()
-        dial, limits = self.axis.measured(now_ns), {"limits": (s.low_limit, s.high_limit)}
-        for field in ("", ".VAL"):
-            self._float(field, dial, handler=self._put_value, **limits)
-        self._float(".DVAL", dial, handler=self._put_dial)
-        self._float(".RBV", dial, read_only=True, **limits)
-        self._float(".DRBV", dial, read_only=True)
-        self.pvs.add(".RRBV", Kind.INT, self.axis.counts(now_ns), read_only=True)
-        self._float(".OFF", 0.0, handler=self._put_offset)
-        for field, value in ((".LLM", s.low_limit), (".HLM", s.high_limit)):
-            self._float(field, value, handler=partial(self._put_limit, field))
-            self._float(".D" + field[1:], value, handler=partial(self._put_limit, ".D" + field[1:]))
-        self.pvs.add(".STOP", Kind.SHORT, 0, handler=self._put_stop)
-        self.pvs.enum(".SPMG", ("Stop", "Pause", "Move", "Go"), value=3, handler=self._put_spmg)
-        self.pvs.enum(".SET", ("Use", "Set"))
-        self.pvs.enum(".FOFF", ("Variable", "Frozen"))
-        self._float(".TWV", 1.0)
-        self.pvs.add(".TWF", Kind.SHORT, 0, handler=partial(self._tweak, 1))
-        self.pvs.add(".TWR", Kind.SHORT, 0, handler=partial(self._tweak, -1))
-        for field, value in ((".DMOV", 1), (".MOVN", 0), (".HLS", 0), (".LLS", 0), (".LVIO", 0), (".MISS", 0)):
-            self.pvs.add(field, Kind.SHORT, value, read_only=True)
 
-    def _add_speed_fields(self) -> None:
-        s = self._settings
-        per_second = {"units": f"{s.units}/s"}
-        self._float(".VELO", s.velocity, handler=self._put_velocity, **per_second)
-        self._float(".VBAS", 0.0, **per_second)
-        self._float(".VMAX", s.max_velocity, **per_second)
-        self._float(".JVEL", s.velocity, **per_second)
-        self._float(".ACCL", s.acceleration_time, units="s")
-        self._float(".BDST", 0.0)
-        self._float(".RDBD", s.resolution)
-
-    def _add_constant_fields(self) -> None:
-        s = self._settings
-        for field, value in ((".MRES", s.resolution), (".ERES", s.resolution), (".UREV", s.resolution * 200)):
-            self._float(field, value, precision=7)
-        self.pvs.add(".SREV", Kind.INT, 200)
-        self.pvs.add(".PREC", Kind.SHORT, s.precision)
-        self.pvs.add(".EGU", Kind.STRING, s.units)
-        self.pvs.add(".DESC", Kind.STRING, f"simulated motor {self.axis.name}")
-        self.pvs.add(".RTYP", Kind.STRING, "motor", read_only=True)
-        self.pvs.add(".OUT", Kind.STRING, "@sim", read_only=True)
-        self.pvs.add(".MSTA", Kind.INT, 2, read_only=True)
-        self.pvs.enum(".DIR", ("Pos", "Neg"), read_only=True)
-        self.pvs.enum(".STAT", ("NO_ALARM", "READ", "WRITE", "SOFT"), read_only=True)
-        self.pvs.enum(".SEVR", ("NO_ALARM", "MINOR", "MAJOR", "INVALID"), read_only=True)
+def _endless(t_ns: int, position: float, velocity: float, *, speed: float, acceleration: float) -> Track:
+    """Plan a jog without limits: an hour of it."""
+    ramp = ramp_to_speed(t_ns, position, velocity=velocity, speed=speed, acceleration=acceleration)
+    stop_ns = ramp.stop_ns + round(JOG_SECONDS * NS)
+    return Track(
+        [*ramp.times_ns.tolist(), stop_ns],
+        [*ramp.positions.tolist(), float(ramp.positions[-1]) + speed * JOG_SECONDS],
+        [*ramp.velocities.tolist(), speed],
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import Track
+from .track import Track
 
 MAX_POINTS = 200_000
 # 24 bits of microseconds: the PMAC's own limit.
@@ -46,11 +46,13 @@ class Profile:
         durations_us: Duration of the segment that ends at each point, (n,), microseconds.
         positions: Positions at the points by axis letter, (n,) each, units.
         velocities: Velocities at the points by axis letter, (n,) each, units per second.
+        programmes: User programme at each point, (n,); 0 = none.
     """
 
     durations_us: NDArray[np.float64]
     positions: Mapping[str, NDArray[np.float64]]
     velocities: Mapping[str, NDArray[np.float64]]
+    programmes: NDArray[np.int64]
 
     def __len__(self) -> int:
         """Give the number of points."""
@@ -60,6 +62,15 @@ class Profile:
         """Instants of the points after the start, (n,), nanoseconds; durations are rounded one by one."""
         return np.cumsum(np.rint(self.durations_us * 1000).astype(np.int64))
 
+    def head(self, count: int) -> "Profile":
+        """Give the first `count` points."""
+        return Profile(
+            durations_us=self.durations_us[:count],
+            positions={letter: p[:count] for letter, p in self.positions.items()},
+            velocities={letter: v[:count] for letter, v in self.velocities.items()},
+            programmes=self.programmes[:count],
+        )
+
     def track(self, letter: str, *, start_ns: int, position: float, velocity: float) -> Track:
         """Give one axis' motion, begun at `start_ns` where and as fast as it then is."""
         return Track(
@@ -68,12 +79,13 @@ class Profile:
             np.concatenate([[velocity], self.velocities[letter]]),
         )
 
-    def fault(self, limits: Mapping[str, AxisLimits], *, appended: bool = False) -> str:
+    def fault(self, limits: Mapping[str, AxisLimits], *, anywhere: bool = False) -> str:
         """Say why the profile cannot be run, or nothing.
 
         Args:
             limits: Of every axis that is used.
-            appended: The points continue a profile that runs: how far away the first one is does not matter.
+            anywhere: How far away the first point is does not matter: the axes are on their way there, or the points
+                continue a profile that runs.
         """
         long = np.flatnonzero((self.durations_us > MAX_DURATION_US) | (self.durations_us < 0))
         if len(long):
@@ -82,7 +94,7 @@ class Profile:
                 f"the controller takes 0 to {MAX_DURATION_US} us; divide the segment"
             )
         for letter, axis in limits.items():
-            fault = self._axis_fault(letter, axis) or ("" if appended else self._start_fault(letter, axis))
+            fault = self._axis_fault(letter, axis) or ("" if anywhere else self._start_fault(letter, axis))
             if fault:
                 return fault
         return ""
@@ -113,7 +125,12 @@ class Profile:
 
 
 def make_profile(
-    count: int, durations_us: Any, *, axes: Mapping[str, tuple[Any, Any]], calculate_velocities: bool = False
+    count: int,
+    durations_us: Any,
+    *,
+    axes: Mapping[str, tuple[Any, Any]],
+    programmes: Any = (),
+    calculate_velocities: bool = False,
 ) -> Profile | str:
     """Take the first `count` points out of a controller's arrays.
 
@@ -121,6 +138,7 @@ def make_profile(
         count: Points to build.
         durations_us: At least `count` durations.
         axes: (positions, velocities) by letter, at least `count` each.
+        programmes: User programmes; where there are fewer than `count`, 0.
         calculate_velocities: Ignore the velocities and take mean slopes, 0 at both ends.
 
     Returns:
@@ -141,7 +159,10 @@ def make_profile(
     velocities = {letter: np.asarray(v, dtype=np.float64)[:count] for letter, (_, v) in axes.items()}
     if calculate_velocities:
         velocities = {letter: _slopes(p, durations / 1e6) for letter, p in positions.items()}
-    return Profile(durations_us=durations, positions=positions, velocities=velocities)
+    user = np.zeros(count, np.int64)
+    given = np.asarray(programmes, np.int64)[:count]
+    user[: len(given)] = given
+    return Profile(durations_us=durations, positions=positions, velocities=velocities, programmes=user)
 
 
 def _slopes(positions: NDArray[np.float64], durations: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .errors import RefusedPutError
+from .record import Record
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -28,6 +29,10 @@ class Face(Protocol):
 
     def post_limits(self, low: float, high: float) -> None:
         """Show other control limits."""
+        ...
+
+    def post_alarm(self, status: int, severity: int) -> None:
+        """Tell every subscriber an alarm."""
         ...
 
 
@@ -74,11 +79,16 @@ class SimPV:
         value: First value; an index for an enum.
         handler: Awaited with the decoded value of every put; None posts the value.
         meta: Units, precision, limits, choices, length.
+
+    Attributes:
+        record: The record of which it is a field, or None.
     """
 
     def __init__(self, name: str, kind: Kind, *, value: Any, handler: Handler | None = None, meta: Meta) -> None:
         self.name, self.kind, self.meta, self.handler = name, kind, meta, handler
         self.value: Any = self._clean(value)
+        self.record: Record | None = None
+        self._alarm = (0, 0)
         self._faces: list[Face] = []
 
     @property
@@ -102,8 +112,11 @@ class SimPV:
         clean = self._clean(value)
         if self.handler is None:
             self.post(clean)
-        else:
+        elif self.record is None:
             await self.handler(clean)
+        else:
+            async with self.record.turn():
+                await self.handler(clean)
 
     def post(self, value: Any) -> None:
         """Set the value and tell every subscriber, whether it has changed or not."""
@@ -121,6 +134,14 @@ class SimPV:
         self.meta = replace(self.meta, limits=(low, high))
         for face in self._faces:
             face.post_limits(low, high)
+
+    def set_alarm(self, status: int, severity: int) -> None:
+        """Change the alarm; subscribers are told when it differs. 0, 0 = none."""
+        if (status, severity) == self._alarm:
+            return
+        self._alarm = (status, severity)
+        for face in self._faces:
+            face.post_alarm(status, severity)
 
     def _clean(self, value: Any) -> Any:
         try:

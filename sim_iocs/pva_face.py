@@ -3,13 +3,16 @@
 import time
 from typing import Any, cast
 
+import caproto
 from p4p import Value
 from p4p.nt import NTEnum, NTScalar
 from p4p.server import ServerOperation
 from p4p.server.asyncio import SharedPV
 
 from .errors import RefusedPutError
+from .pace import Pace
 from .pv import Kind, SimPV
+from .record import COMPLETION
 
 PVA_CODES = {
     Kind.FLOAT: "d",
@@ -20,6 +23,9 @@ PVA_CODES = {
     Kind.FLOATS: "ad",
     Kind.INTS: "ai",
 }
+# PV Access tells where an alarm comes from; in a record (3) there are more kinds, told by name.
+RECORD_ALARM = 3
+ALARMS = ("", *(status.name for status in list(caproto.AlarmStatus)[1:]))
 
 
 class PvaFace:
@@ -27,12 +33,13 @@ class PvaFace:
 
     Args:
         pv: What is shown.
+        pace: How puts are served.
 
     Attributes:
         shared: What p4p serves.
     """
 
-    def __init__(self, pv: SimPV) -> None:
+    def __init__(self, pv: SimPV, *, pace: Pace) -> None:
         self._pv = pv
         meta, first = pv.meta, {"value": self._shown(pv.value), **_stamp()}
         if pv.kind is Kind.ENUM:
@@ -46,7 +53,7 @@ class PvaFace:
                 low, high = meta.limits
                 first["display"] |= {"limitLow": low, "limitHigh": high}
                 first["control"] = {"limitLow": low, "limitHigh": high}
-        self.shared = SharedPV(handler=_PutHandler(pv), initial=Value(self._type, first))
+        self.shared = SharedPV(handler=_PutHandler(pv, pace), initial=Value(self._type, first))
         pv.show_on(self)
 
     def post(self, value: Any) -> None:
@@ -57,6 +64,11 @@ class PvaFace:
         """Show other control limits."""
         limits = {"limitLow": low, "limitHigh": high}
         self.shared.post(Value(self._type, {"control": limits, "display": limits, **_stamp()}))
+
+    def post_alarm(self, status: int, severity: int) -> None:
+        """Tell every subscriber an alarm."""
+        alarm = {"status": RECORD_ALARM if severity else 0, "severity": severity, "message": ALARMS[status]}
+        self.shared.post(Value(self._type, {"alarm": alarm, **_stamp()}))
 
     def _shown(self, value: Any) -> Any:
         return {"index": int(value)} if self._pv.kind is Kind.ENUM else value
@@ -70,13 +82,15 @@ def _stamp() -> dict[str, Any]:
 class _PutHandler:
     """p4p's put handler: complete when ours ends, unless the client does not want to wait (record[block=false])."""
 
-    def __init__(self, pv: SimPV) -> None:
-        self._pv = pv
+    def __init__(self, pv: SimPV, pace: Pace) -> None:
+        self._pv, self._pace = pv, pace
 
     async def put(self, _: SharedPV, op: ServerOperation) -> None:
         raw = op.value()
         value = raw.value.index if self._pv.kind is Kind.ENUM else raw.value
         blocking = _blocks(op)
+        COMPLETION.set(blocking)
+        await self._pace.wait()
         if not blocking:
             op.done()
         answer = "the server ended before the put was complete"

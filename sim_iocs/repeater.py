@@ -9,7 +9,7 @@ import asyncio
 
 import caproto
 
-from .servers import LOOPBACK
+from .ports import LOOPBACK
 
 
 class Repeater(asyncio.DatagramProtocol):

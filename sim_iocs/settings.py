@@ -1,112 +1,93 @@
 """What the beamline consists of, read from YAML; without a file, the beamline of the demo."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from .camera_settings import CameraSettings as CameraSettings
 from .errors import SettingsError
+from .motor_settings import MotorSettings as MotorSettings
+from .motor_settings import PmacSettings as PmacSettings
+from .panda_settings import PandaSettings as PandaSettings
+from .point_settings import (
+    BeamSettings,
+    McaSettings,
+    RingSettings,
+    ScalerSettings,
+    ShutterSettings,
+    TemperatureSettings,
+)
+from .section import Section
 
 
-class Section(BaseModel):
-    """A part of the settings file; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MotorSettings(Section):
-    """A motor record.
-
-    Attributes:
-        units: Engineering units.
-        start: Position at start-up, in units.
-        resolution: Units per encoder count.
-        low_limit: Soft limit.
-        high_limit: Soft limit.
-        velocity: VELO in units per second.
-        max_velocity: VMAX; 0 = no limit.
-        acceleration_time: ACCL in seconds.
-        precision: PREC.
-    """
-
-    units: str = "mm"
-    start: float = 0.0
-    resolution: float = Field(default=1e-4, gt=0)
-    low_limit: float = -20.0
-    high_limit: float = 40.0
-    velocity: float = Field(default=10.0, gt=0)
-    max_velocity: float = Field(default=50.0, ge=0)
-    acceleration_time: float = Field(default=0.1, gt=0)
-    precision: int = 4
-
-
-class PmacSettings(Section):
-    """A trajectory controller.
+class TimedFaults(Section):
+    """Faults that come later.
 
     Attributes:
-        port: Port name of its coordinate system.
-        axes: Motor name of each coordinate-system axis.
+        after: Seconds after the start.
+        set: Names of faults with their values.
     """
 
-    port: str = "CS1"
-    axes: dict[str, str] = {"X": "X", "Y": "Y"}
-
-
-class PandaSettings(Section):
-    """A trigger box.
-
-    Attributes:
-        encoders: Motor name of each encoder input.
-    """
-
-    encoders: dict[str, str] = {"INENC1": "X", "INENC2": "Y"}
-
-
-class CameraSettings(Section):
-    """A camera with its HDF5 writer.
-
-    Attributes:
-        trigger: Output of the trigger box that is wired to it.
-        width: Pixels.
-        height: Pixels.
-        readout_time: Dead time after each exposure, in seconds.
-        picture_axes: Motor names of the sample's horizontal and vertical axis.
-    """
-
-    trigger: str = "TTLOUT1"
-    width: int = Field(default=64, ge=4, le=2048)
-    height: int = Field(default=64, ge=1, le=2048)
-    readout_time: float = Field(default=5e-5, ge=0)
-    picture_axes: tuple[str, str] = ("X", "Y")
+    after: float = Field(ge=0)
+    set: dict[str, Any]
 
 
 class FaultSettings(Section):
-    """Faults present from the start; the fields of `Faults`."""
+    """What shall go wrong: names of faults with their values, from the start.
 
-    lose_triggers: list[int] = []
-    drop_frames: list[int] = []
-    stall_camera_at: int = Field(default=0, ge=0)
+    Attributes:
+        schedule: What goes wrong later.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    schedule: tuple[TimedFaults, ...] = ()
+
+    @property
+    def present(self) -> dict[str, Any]:
+        """What goes wrong from the start, by name."""
+        return dict(self.model_extra or {})
+
+
+THETA = MotorSettings(units="deg", low_limit=-180.0, high_limit=180.0, max_velocity=90.0)
 
 
 class BeamlineSettings(Section):
-    """Everything that is served.
+    """Everything that is served; sections by the name that follows the prefix in the devices' PVs.
 
     Attributes:
         prefix: What every PV name begins with.
         seed: Of everything drawn at random.
-        motors: Motor records by name.
-        pmac: Trajectory controllers by name.
-        panda: Trigger boxes by name; at most one so far.
-        cameras: Cameras by name.
+        motors: Motor records.
+        pmac: Trajectory controllers.
+        panda: Trigger boxes.
+        cameras: Cameras.
+        scalers: Scaler records.
+        mcas: Multi-channel analysers.
+        shutters: Shutters.
+        valves: Valves; the same as shutters.
+        rings: Storage rings.
+        temperatures: Heated stages.
+        beam: What detectors' signals scale with.
         faults: What shall go wrong.
     """
 
     prefix: str = "SIM:"
     seed: int = 0
-    motors: dict[str, MotorSettings] = {"X": MotorSettings(), "Y": MotorSettings()}
-    pmac: dict[str, PmacSettings] = {"PMAC": PmacSettings()}
-    panda: dict[str, PandaSettings] = Field(default={"PANDA": PandaSettings()}, max_length=1)
-    cameras: dict[str, CameraSettings] = {"CAM": CameraSettings()}
+    motors: dict[str, MotorSettings] = Field(default={name: MotorSettings() for name in "XYZ"} | {"THETA": THETA})
+    pmac: dict[str, PmacSettings] = Field(default={"PMAC": PmacSettings()})
+    panda: dict[str, PandaSettings] = Field(default={"PANDA": PandaSettings()})
+    cameras: dict[str, CameraSettings] = Field(default={"CAM": CameraSettings(stamps="Camera clock")})
+    scalers: dict[str, ScalerSettings] = Field(default={"SCALER": ScalerSettings()})
+    mcas: dict[str, McaSettings] = Field(default={"XSP3": McaSettings()})
+    shutters: dict[str, ShutterSettings] = Field(default={"SHTR": ShutterSettings()})
+    valves: dict[str, ShutterSettings] = Field(default={"VALVE": ShutterSettings()})
+    rings: dict[str, RingSettings] = Field(default={"SR": RingSettings()})
+    temperatures: dict[str, TemperatureSettings] = Field(default={"TEMP": TemperatureSettings()})
+    beam: BeamSettings = BeamSettings()
     faults: FaultSettings = FaultSettings()
 
 
@@ -123,11 +104,40 @@ def load_settings(path: Path | None) -> BeamlineSettings:
     except (OSError, yaml.YAMLError, ValidationError) as error:
         msg = f"settings file {path}: {error}"
         raise SettingsError(msg) from error
-    named = {name for pmac in settings.pmac.values() for name in pmac.axes.values()}
-    named |= {name for panda in settings.panda.values() for name in panda.encoders.values()}
-    named |= {name for camera in settings.cameras.values() for name in camera.picture_axes}
-    if unknown := named - settings.motors.keys():
-        names = ", ".join(sorted(unknown))
-        msg = f"settings file {path} wires motors that it does not define: {names}; add them under motors"
+    for complaint in _complaints(settings):
+        msg = f"settings file {path} {complaint}"
         raise SettingsError(msg)
     return settings
+
+
+def _complaints(settings: BeamlineSettings) -> Iterable[str]:
+    """Say what names a device that is not there."""
+    systems = [axes for pmac in settings.pmac.values() for axes in pmac.coordinate_systems.values()]
+    motors = {name for axes in systems for name in axes.values()}
+    motors |= {name for panda in settings.panda.values() for name in panda.encoders.values()}
+    motors |= {name for camera in settings.cameras.values() for name in camera.picture_axes}
+    if unknown := motors - settings.motors.keys():
+        yield f"wires motors that it does not define: {', '.join(sorted(unknown))}; add them under motors"
+    boxes = {name.rpartition(".")[0] for name in _triggers(settings)} - {""}
+    if unknown := boxes - settings.panda.keys():
+        yield f"wires triggers to trigger boxes that it does not define: {', '.join(sorted(unknown))}"
+    controllers = {source.partition(".")[0] for panda in settings.panda.values() for source in panda.inputs.values()}
+    if unknown := controllers - settings.pmac.keys():
+        yield f"wires inputs to controllers that it does not define: {', '.join(sorted(unknown))}"
+    if settings.beam.ring and settings.beam.ring not in settings.rings:
+        yield f"has a beam from a ring that it does not define: {settings.beam.ring}; add it under rings"
+    if unknown := set(settings.beam.shutters) - settings.shutters.keys() - settings.valves.keys():
+        yield f"has shutters in the beam that it does not define: {', '.join(sorted(unknown))}"
+    names = [name for section in _named(settings) for name in section]
+    if twice := {name for name in names if names.count(name) > 1}:
+        yield f"gives a name to more than one device: {', '.join(sorted(twice))}"
+
+
+def _triggers(settings: BeamlineSettings) -> Iterable[str]:
+    yield from (camera.trigger for camera in settings.cameras.values())
+    yield from (mca.trigger for mca in settings.mcas.values())
+
+
+def _named(settings: BeamlineSettings) -> Iterable[dict[str, Any]]:
+    yield from (settings.motors, settings.pmac, settings.panda, settings.cameras, settings.scalers, settings.mcas)
+    yield from (settings.shutters, settings.valves, settings.rings, settings.temperatures)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from wingbeat.sim_iocs.picture import read_trigger
 
-from .stage import Stage, staged
-from .test_camera import CAM, HDF, prepare
+from .stage import CAM, HDF, Stage, prepare, staged
 from .test_pmac import PMAC, build
 
 LINES, FRAMES, PITCH = 4, 50, 0.01

@@ -26,6 +26,21 @@ class CAStatus(IntEnum):
     ECA_NORMAL = ...
     ECA_PUTFAIL = ...
 
+class AlarmStatus(IntEnum):
+    NO_ALARM = ...
+
+class AlarmSeverity(IntEnum):
+    NO_ALARM = ...
+
+class WriteNotifyRequest:
+    sid: int
+    ioid: int
+
+class EventAddResponse: ...
+
+class WriteNotifyResponse:
+    ioid: int
+
 def native_type(ftype: ChannelType | int) -> ChannelType: ...
 
 class ChannelData:
