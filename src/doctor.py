@@ -36,7 +36,7 @@ PLATFORMS: dict[str, tuple[Status, str]] = {
 
 CORE = ("numpy", "pydantic", "event-model", "orjson", "jsonschema-rs", "h5py")
 EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
-    "epics": (("aioca", "p4p"), "to talk to IOCs"),
+    "epics": (("aioca", "p4p", "pyyaml"), "to talk to IOCs"),
     "fly": (("scanspec", "pyyaml"), "to fly scans"),
     "server": (
         (
@@ -52,7 +52,8 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
         ),
         "to serve data",
     ),
-    "sim": (("caproto", "p4p", "pyyaml"), "to simulate a beamline"),
+    "sim": (("caproto", "p4p", "pyyaml", "imagecodecs"), "to simulate a beamline"),
+    "plot": (("matplotlib",), "to plot live"),
     "all": (("typer", "rich"), "for the command line"),
 }
 """What each extra brings (its own packages only), and what it is for."""

@@ -9,6 +9,7 @@ from typing import Any
 from .async_devices import DEFAULT_PATHS, RunPathProvider
 from .engine import RunEngine, default
 from .engine.messages import MsgLike
+from .engine.screen import Screen
 
 
 def start(
@@ -27,7 +28,8 @@ def start(
         data_dir: Made if it does not exist. `wingbeat serve DIR` serves what it holds, also while a plan runs.
         md: Metadata of every run, kept in the directory.
         durable: Whether a document counts as committed only when it is fsynced.
-        quiet: Say nothing.
+        quiet: Say nothing; else every run is shown: a heading, a table of what devices hint at, a progress line, and
+            at the end the status and the ledger.
 
     Raises:
         EngineLockedError: Another engine works in the directory.
@@ -39,6 +41,7 @@ def start(
     engine.middleware.append(_RunDirectories(paths))
     default.set_engine(engine)
     if not quiet:
+        engine.subscribe(Screen(), critical=True)  # so that all is written when a plan returns
         sys.stdout.write(f"documents: {engine.data_dir / 'journal'}\nfiles:     {engine.data_dir / 'files'}\n")
     return engine
 

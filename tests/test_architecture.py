@@ -41,8 +41,9 @@ HOMES = {
 """Libraries that one place imports, or one place per way of use, beside the simulated beamline."""
 
 FIXED_BY_OTHERS = {
-    "engine/plans.py": "bluesky's plans",
-    "engine/stubs.py": "bluesky's plan stubs",
+    "engine/plans/": "bluesky's plans",
+    "engine/stubs/": "bluesky's plan stubs",
+    "engine/preprocessors/baseline.py": "bluesky's preprocessors",
     "async_devices/protocols.py": "bluesky's protocols",
     "src/cli.py": "typer's: a command's parameters are its options",
 }
@@ -171,7 +172,7 @@ def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, 
 def _own_functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Functions whose signature is ours to choose."""
     for path in SOURCE:
-        if not any(_name(path).endswith(fixed) for fixed in FIXED_BY_OTHERS):
+        if not any(fixed in _name(path) for fixed in FIXED_BY_OTHERS):
             yield from ((path, function) for function in _functions(path) if not function.name.startswith("__"))
 
 
@@ -208,7 +209,7 @@ def _offered_functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunc
     for package in PACKAGES:
         offered = _offered(package) if (package / "__init__.py").exists() else set()
         for path in sorted(package.glob("*.py")):
-            if not any(_name(path).endswith(fixed) for fixed in FIXED_BY_OTHERS):
+            if not any(fixed in _name(path) for fixed in FIXED_BY_OTHERS):
                 yield from ((path, one) for one, owner in _public(_tree(path)) if owner in offered)
 
 

@@ -28,7 +28,19 @@ async def test_it_says_where_the_data_goes_and_takes_plans_without_an_engine_bei
 
 async def test_quiet_says_nothing(tmp_path: Path, capsys):
     async with start(tmp_path, quiet=True):
+        await count([SoftDetector("det")], 2)
         assert capsys.readouterr().out == ""
+
+
+async def test_a_run_is_shown_from_heading_to_status_before_the_plan_returns(tmp_path: Path, capsys):
+    async with start(tmp_path, md={"sample": "gold"}):
+        run = await count([SoftDetector("det")], 2)
+        said = capsys.readouterr().out
+    assert f"scan 1  count  run {run.uid}" in said
+    assert "sample: gold" in said
+    rows = [line.split() for line in said.splitlines() if line.split()[:1] in (["1"], ["2"])]
+    assert [(row[0], row[2]) for row in rows] == [("1", "1"), ("2", "2")]
+    assert said.splitlines()[-1].startswith(f"run {run.uid}  success  events: primary 2")
 
 
 async def test_every_run_gets_a_directory_of_its_own_called_after_it(tmp_path: Path):

@@ -7,3 +7,5 @@ from .plan import Plan as Plan
 from .plan import plan as plan
 from .run import Run as Run
 from .run_engine import RunEngine as RunEngine
+from .scope import using as using
+from .time_limit import timeout as timeout

@@ -4,20 +4,19 @@ A command gets the plan being run, the branch that it comes from, and the messag
 is nothing to wait for (a coroutine costs 0.1 µs more), else a coroutine function.
 """
 
-import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..task_scope import together
-from . import run_commands
+from . import collecting, run_commands
 from .branch import Branch
 from .cleanup import settled
-from .errors import IllegalMessageError, OperationTimeoutError, Rewind
+from .errors import IllegalMessageError
 from .execution import Execution
-from .freezer import Deferred, checkpoint
+from .freezer import Deferred, checkpoint, performed
 from .messages import MsgLike
-from .operation import Operation, name_of
+from .operation import Operation, failure, name_of
+from .waiting import WAITING
 
 Command = Callable[[Execution, Branch, MsgLike], Any]
 
@@ -54,83 +53,6 @@ def _start(execution: Execution, branch: Branch, msg: MsgLike) -> Operation:
     return operation
 
 
-async def _wait(execution: Execution, branch: Branch, msg: MsgLike) -> bool:
-    """Wait for a group; True when all of it is done.
-
-    Raises:
-        OperationFailedError: A member failed. The others go on; the group is forgotten.
-        OperationTimeoutError: It took longer than `timeout`; the group is kept, so that it can be waited for again.
-    """
-    group: Hashable | None = msg.kwargs["group"] if "group" in msg.kwargs else next(iter(msg.args), None)
-    members = [member for member in branch.groups.pop(group, []) if not (member.done and member.claimed)]
-    if not members:
-        return True
-    try:
-        late = await _late(execution, branch, members, timeout=msg.kwargs.get("timeout"))
-    except Rewind:
-        branch.groups[group] = members  # whoever is taken back waits again
-        raise
-    if not late:
-        return True
-    branch.groups[group] = members
-    if not msg.kwargs.get("error_on_timeout", True):
-        return False
-    timeout = msg.kwargs["timeout"]
-    text = f"wait of group {group!r} took longer than {timeout} s: {', '.join(map(repr, late))}"
-    raise OperationTimeoutError(text)
-
-
-async def _late(
-    execution: Execution, branch: Branch, members: list[Operation], *, timeout: float | None
-) -> list[Operation]:
-    """Wait for all; gives those that were not done in time."""
-    expired = False
-    try:
-        async with execution.limit(branch, timeout) as deadline:
-            try:
-                await _all(members)
-            finally:
-                expired = deadline.expired()
-    except TimeoutError:
-        if not expired:
-            raise  # a member's own
-        late = [member for member in members if not member.done]
-        if not late:  # the last one was done in the very turn in which the time was up
-            await _all(members)
-        return late
-    return []
-
-
-async def _all(members: list[Operation]) -> None:
-    """Await all; the first failure in time is raised as it is, at once."""
-    waiting = [member for member in members if not member.done]
-    for member in members:
-        if member.done:
-            await member
-    if len(waiting) == 1:
-        await waiting[0]
-    elif waiting:
-        await together(*(_settle(member) for member in waiting))
-
-
-async def _settle(member: Operation) -> None:
-    await member
-
-
-async def _sleep(execution: Execution, branch: Branch, msg: MsgLike) -> None:
-    seconds = float(msg.args[0])
-    # A suspender's own plan runs while the plan's clock stands.
-    work = asyncio.sleep(seconds) if branch.exempt else execution.freezer.clock.sleep(seconds)
-    await execution.apart(branch, work, name="sleep")
-
-
-async def _wait_for(execution: Execution, branch: Branch, msg: MsgLike) -> Any:
-    """Wait for the awaitables that the factories in the first argument give."""
-    (factories,) = msg.args
-    for factory in factories:
-        await execution.value(branch, "__call__", factory)
-
-
 async def _stage(execution: Execution, branch: Branch, msg: MsgLike) -> Any:
     if not hasattr(msg.obj, "stage"):
         return []
@@ -155,9 +77,17 @@ async def _staging(execution: Execution, branch: Branch, msg: MsgLike) -> Any:
         execution.remember(operation)
         return operation
     if hasattr(result, "__await__"):
-        await execution.apart(branch, settled(result), name=f"{msg.command} of {name_of(msg.obj)}")
+        name = f"{msg.command} of {name_of(msg.obj)}"
+        await execution.apart(branch, _settled(msg.command, msg.obj, result), name=name)
         return []
     return result
+
+
+async def _settled(verb: str, obj: Any, result: Any) -> None:
+    try:
+        await settled(result)
+    except Exception as error:  # boundary: whatever a device raises is named after its operation
+        raise failure(verb, obj, error) from error
 
 
 async def _stop(execution: Execution, branch: Branch, msg: MsgLike) -> None:
@@ -197,8 +127,8 @@ async def _given(result: Any) -> Any:
 
 
 def _subscribe(execution: Execution, _branch: Branch, msg: MsgLike) -> int:
-    """Subscribe until the plan ends: `Msg("subscribe", None, func, name)`."""
-    token = execution.engine.subscribe(msg.args[0], next(iter(msg.args[1:]), "all"))
+    """Subscribe until the plan ends: `Msg("subscribe", None, func, name)`, or by keywords."""
+    token = execution.engine.subscribe(*msg.args, **msg.kwargs)
     execution.subscriptions.append(token)
     return token
 
@@ -226,6 +156,11 @@ def _remove_suspender(execution: Execution, _branch: Branch, msg: MsgLike) -> No
     execution.engine.remove_suspender(msg.args[0])
 
 
+async def _inline(_execution: Execution, _branch: Branch, msg: MsgLike) -> Any:
+    """Perform another plan, of either kind, and give its value: `Msg("inline", None, (plan,))`."""
+    return await performed(msg.args[0])
+
+
 def _engine_class(execution: Execution, _branch: Branch, _msg: MsgLike) -> type:
     return type(execution.engine)
 
@@ -238,6 +173,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "clear_checkpoint": _null,
         "rewindable": _rewindable,
         "RE_class": _engine_class,
+        "inline": _inline,
         "open_run": run_commands.open_run,
         "close_run": run_commands.close_run,
         "add_to_stop": run_commands.add_to_stop,
@@ -247,7 +183,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "save": run_commands.save,
         "drop": run_commands.drop,
         "trigger_and_read": run_commands.trigger_and_read,
-        "collect": run_commands.collect,
+        "collect": collecting.collect,
         "monitor": run_commands.monitor,
         "unmonitor": run_commands.unmonitor,
         "set": _start,
@@ -255,9 +191,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "prepare": _start,
         "kickoff": _start,
         "complete": _start,
-        "wait": _wait,
-        "wait_for": _wait_for,
-        "sleep": _sleep,
+        **WAITING,
         "stage": _stage,
         "unstage": _unstage,
         "stop": _stop,

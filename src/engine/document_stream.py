@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-import orjson
-
+from .delivery import deliveries
 from .documents import Document
 from .journal import Journal
 from .journal_cursor import JournalCursor
@@ -13,7 +12,10 @@ BATCH_RECORDS = 64
 
 
 async def follow(journal: Journal, *, closed: Callable[[], bool]) -> AsyncGenerator[tuple[str, Document], None]:
-    """Iterate over (name, document) from now on, until `closed` says that no more will come and all were given."""
+    """Iterate over (name, document) from now on, until `closed` says that no more will come and all were given.
+
+    Events come one by one, also those that were packed in pages.
+    """
     cursor = JournalCursor(journal, journal.next_sequence)
     news = journal.listen()
     try:
@@ -21,7 +23,8 @@ async def follow(journal: Journal, *, closed: Callable[[], bool]) -> AsyncGenera
             at_hand = cursor.in_memory()
             batch = cursor.next(BATCH_RECORDS) if at_hand else await asyncio.to_thread(cursor.next, BATCH_RECORDS)
             for record in batch:
-                yield record.name, orjson.loads(record.payload)
+                for delivered in deliveries(record.name, record.payload, pages=False):
+                    yield delivered
             if not batch and not closed():
                 await news.wait()
                 news.clear()

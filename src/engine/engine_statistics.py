@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..task_owner import TaskStatistics
 from .journal import JournalStatistics
-from .subscribers import SubscriberStatistics
+from .subscriber_terms import SubscriberStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,15 @@ EngineError
 │   ├── PlanTypeError (TypeError)               neither a Plan nor a generator of messages
 │   ├── DocumentError (ValueError)              a document that event-model's schema refuses
 │   ├── CollectError (ValueError)               asset documents that do not continue what the run holds
+│   ├── SubscriptionError (ValueError)          a subscriber on terms that cannot be kept
 │   └── NotInPlanError                          an operation awaited where no plan runs
 ├── theirs: a device, a subscriber, a disk
 │   ├── OperationFailedError                    a device failed an operation; `__cause__` is its own error
 │   ├── OperationTimeoutError (TimeoutError)    an operation or the clean-up took longer than it may
+│   ├── RampFailedError (TimeoutError)          a ramp took longer than it may
 │   ├── SubscriberFailedError                   a critical subscriber raised; `__cause__` is its own error
+│   ├── SubscriberGoneError                     a subscriber's process has died, or its loop is closed
+│   ├── SubscriberRaisedError                   what a subscriber raised in its own process
 │   ├── JournalError (OSError)                  the journal cannot be written or read
 │   └── EngineLockedError                       another engine holds the directory
 └── state: the engine is not where the call needs it
@@ -63,6 +67,10 @@ class CollectError(EngineError, ValueError):
     """Asset documents that do not continue what the run holds already."""
 
 
+class SubscriptionError(EngineError, ValueError):
+    """A subscriber cannot be had on the terms that were asked for."""
+
+
 class NotInPlanError(EngineError):
     """An operation was awaited where no plan runs."""
 
@@ -75,8 +83,20 @@ class OperationTimeoutError(EngineError, TimeoutError):
     """An operation, or the clean-up after a plan, took longer than it may."""
 
 
+class RampFailedError(EngineError, TimeoutError):
+    """What `ramp_plan` has set off took longer than it may."""
+
+
 class SubscriberFailedError(EngineError):
     """A critical subscriber raised; `__cause__` is its own error."""
+
+
+class SubscriberGoneError(EngineError):
+    """A subscriber can be called no more: its process has died, or its loop is closed."""
+
+
+class SubscriberRaisedError(EngineError):
+    """What a subscriber raised in a process of its own, as text."""
 
 
 class JournalError(EngineError, OSError):

@@ -25,14 +25,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ..async_devices.protocols import DISPATCH
 from ..task_owner import TaskOwner
-from ..task_scope import together
 from .branch import CURRENT, Branch
 from .cleanup import stop_devices, unstage_devices
 from .dispatch import Call, DeviceHook, through
 from .errors import ExitStatus, Interruption, NotInPlanError, RequestHalt, UnknownCommandError, UnsupportedVerbError
 from .freezer import Freezer
 from .messages import MsgLike
+from .notes import INTERRUPTIONS
 from .operation import Operation, Pending, failure, name_of
+from .scope import LAYERS
 from .step import STEP, Step
 from .transaction import discard, emit
 
@@ -50,7 +51,7 @@ BREATH = 0.002
 BREATH_CHECKS = 31
 """The clock is read once per this many operations plus one (a power of two less one)."""
 
-RESTING = frozenset({"wait", "wait_for", "sleep", "checkpoint", "pause", "input"})
+RESTING = frozenset({"wait", "wait_for", "sleep", "checkpoint", "pause", "input", "inline"})
 """Commands that a pause does not wait for: they wait themselves."""
 
 FLIGHT = frozenset({"kickoff", "complete"})
@@ -136,13 +137,20 @@ class Execution:
         self._count += 1
         if not self._count & BREATH_CHECKS:
             await self._breathe()
-        middleware = self.engine.middleware
+        layers = LAYERS.get()
+        middleware = [*layers, *self.engine.middleware] if layers else self.engine.middleware
         if not middleware:
             return await self._execute(branch, msg)
-        call: Call = partial(self._execute, branch)
+        call: Call = partial(self._sent_on, branch)
         if len(middleware) > 1:
             call = through(middleware[1:], call)
         return await middleware[0](msg, call)
+
+    async def _sent_on(self, branch: Branch, msg: MsgLike) -> Any:
+        """Carry out what middleware sends on, which may come long after the message that it was given."""
+        if self.attentive:
+            await self._attend(branch, msg)
+        return await self._execute(branch, msg)
 
     async def _execute(self, branch: Branch, msg: MsgLike) -> Any:
         command = self.engine.commands.get(msg.command)
@@ -199,7 +207,8 @@ class Execution:
             raise UnsupportedVerbError(text)
         again = partial(self.act, verb, obj, *msg.args, **kwargs) if verb == "set" else None
         operation = Operation(branch, status, verb=verb, obj=obj, again=again)
-        self.remember(operation)
+        if not operation.success:
+            self.remember(operation)
         if verb in FLIGHT:
             self.aloft[obj] = operation.step, operation if verb == "complete" else None
         elif verb == "trigger" and operation.step is not None:
@@ -244,10 +253,12 @@ class Execution:
         """
         if len(devices) == 1:
             return [await self.value(branch, verb, devices[0])]
-        return await self.apart(branch, self._each(verb, devices), name=f"{verb} of {len(devices)} devices")
-
-    async def _each(self, verb: str, devices: Sequence[Any]) -> list[Any]:
-        return await together(*(self._one(verb, device) for device in devices))
+        token = DISPATCH.set(None)
+        try:
+            tasks = [self.owner.start(self._one(verb, device), name=verb) for device in devices]
+        finally:
+            DISPATCH.reset(token)
+        return await self.pending.results(branch, tasks) if tasks else []
 
     async def _one(self, verb: str, device: Any) -> Any:
         result = self.act(verb, device)
@@ -264,6 +275,12 @@ class Execution:
         finally:
             DISPATCH.reset(token)
         return await self.pending.result(branch, task)
+
+    def note(self, interruption: str) -> None:
+        """Put an interruption into every open run that records them."""
+        for run in self.runs.values():
+            if INTERRUPTIONS in run.notes:
+                run.note(INTERRUPTIONS, interruption=interruption)
 
     async def quiet(self) -> None:
         """Stop every device that was prepared, set, triggered or kicked off so far."""
@@ -307,6 +324,7 @@ class Execution:
         branch.exempt = True
         CURRENT.set(branch)
         STEP.set(None)
+        LAYERS.set(())
         DISPATCH.set(DeviceHook())
         return await plan()
 
@@ -372,6 +390,7 @@ class Execution:
     async def _plan(self) -> Any:
         branch = Branch(self, asyncio.current_task())
         CURRENT.set(branch)
+        LAYERS.set(())
         DISPATCH.set(DeviceHook())
         value = await self._body()
         if not self.ending:

@@ -139,6 +139,7 @@ class Freezer:
         if self.reason is not None:
             return
         self.reason = reason
+        self._execution.note("pause")
         self._trip(pause=True)
         self._begin(Event.PAUSE)
 
@@ -159,6 +160,7 @@ class Freezer:
             return
         self.reason = None
         self._surface.clear()
+        self._execution.note("resume")
         self._moved(Event.RESUME)
         if self.suspensions:
             self._moved(Event.SUSPEND)
@@ -169,6 +171,7 @@ class Freezer:
     def suspend(self, suspension: Suspension) -> None:
         """Begin to rest until `release`; the innermost steps that are entered will be taken again."""
         self.suspensions.append(suspension)
+        self._execution.note(suspension.reason or "suspended")
         self._trip(pause=False)
         if len(self.suspensions) == 1:
             self._begin(Event.SUSPEND)

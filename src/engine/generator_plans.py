@@ -28,7 +28,7 @@ def as_messages(candidate: Any) -> Iterable[MsgLike]:
 
 def plan_type_of(candidate: Any) -> str:
     """Name the kind of a plan for the start document: bluesky's `plan_type`."""
-    return "plan" if isinstance(candidate, Plan) else type(candidate).__name__
+    return candidate.plan_type if isinstance(candidate, Plan) else type(candidate).__name__
 
 
 def plan_name_of(candidate: Any) -> str:

@@ -12,11 +12,14 @@ from .assets import AssetPacker
 from .bundle import AssetDocument, Bundle
 from .documents import Document
 from .errors import DocumentError, ExitStatus, IllegalMessageError
+from .event_pack import Taken
+from .notes import INTERRUPTIONS, NoteStream, readings_of
 from .operation import name_of
 from .run import Run
 from .step import STEP
 from .stream import Description, Stream
 from .transaction import Entry, emit
+from .uids import Uids
 
 if TYPE_CHECKING:
     from .branch import Branch
@@ -34,6 +37,7 @@ class OpenRun:
         handle: What the plan's author reads the run with.
         streams: By name.
         monitors: By device.
+        notes: Streams of the engine's own remarks, by name.
         extra: Keys that the stop document will have besides event-model's own.
     """
 
@@ -42,14 +46,19 @@ class OpenRun:
         self.streams: dict[str, Stream] = {}
         self.monitors: dict[Any, Monitor] = {}
         self.extra: dict[str, Any] = {}
+        self.notes: dict[str, NoteStream] = {}
         self._execution = execution
         self._descriptions: dict[Any, Description] = {}
         self._declaring: dict[str, asyncio.Lock] = {}
+        self._dropped: dict[str, list[Bundle]] = {}
         self._packer = AssetPacker()
+        self._uids = Uids()
         start = documents.start(metadata)
         self.uid: str = start["uid"]
         self.handle = Run(self.uid)
         self.emit("start", start)
+        if execution.engine.record_interruptions:
+            self._declare_notes(INTERRUPTIONS, "interruption")
 
     def emit(self, name: str, doc: Document) -> None:
         """Put a document into the run's handle and the journal, if it is one that can follow those before it.
@@ -57,6 +66,8 @@ class OpenRun:
         Raises:
             DocumentError: event-model's schema refuses it, or it contradicts an earlier one.
         """
+        if self.monitors:
+            self.flush_monitors()
         payload = documents.encode(name, doc)
         try:
             self.handle.index.apply(name, doc)
@@ -113,6 +124,23 @@ class OpenRun:
         found = await together(*(self._describe(branch, device, collect=collect) for device in devices))
         return dict(zip(devices, found, strict=True))
 
+    async def declare_own(self, branch: "Branch", device: Any) -> list[Stream]:
+        """Declare the streams that a flyer says it has: `describe_collect` gives {stream: {key: data key}}.
+
+        Raises:
+            IllegalMessageError: It says so for no stream: it gives data keys at once.
+        """
+        told: Mapping[str, Mapping[str, Any]] = await self._execution.value(branch, "describe_collect", device)
+        if any("dtype" in keys for keys in told.values()):
+            msg = f"collect of {name_of(device)}: no stream was declared for it; send declare_stream(..., collect=True)"
+            raise IllegalMessageError(msg)
+        configuration = await self._configuration(branch, device)
+        for name, keys in told.items():
+            if name not in self.streams:
+                self.streams[name] = Stream(name, self.uid, {device: Description(keys, configuration)})
+                self.emit("descriptor", self.streams[name].descriptor)
+        return [self.streams[name] for name in told]
+
     async def configured(self, branch: "Branch", device: Any) -> None:
         """Take note that `device` was configured: every stream of it gets a new descriptor."""
         self._descriptions.pop(device, None)
@@ -120,6 +148,7 @@ class OpenRun:
             if device in stream.devices:
                 old = stream.devices[device]
                 stream.devices[device] = Description(old.data_keys, await self._configuration(branch, device))
+                self.flush_monitors()  # what came before belongs to the old descriptor
                 self.emit("descriptor", stream.describe())
 
     # Events.
@@ -130,12 +159,22 @@ class OpenRun:
         Raises:
             DocumentError: What was read is not what the descriptor announces.
         """
-        if bundle.devices:
-            self._put(Entry(run=self, stream=await self._stream(branch, bundle), bundle=bundle, at=time.time()))
-
-    async def drop(self, branch: "Branch", bundle: Bundle) -> None:
-        """Announce the rows of a bundle that is dropped."""
+        if not bundle.devices:
+            return
         stream = await self._stream(branch, bundle)
+        for dropped in self._dropped.pop(bundle.stream, ()):
+            self._put(Entry(run=self, stream=stream, bundle=dropped, at=time.time(), kept=False))
+        self._put(Entry(run=self, stream=stream, bundle=bundle, at=time.time()))
+
+    def drop(self, bundle: Bundle) -> None:
+        """Announce the rows of a bundle that is dropped; those of a stream that is not known yet with its first event.
+
+        What was read of a bundle that was broken off does not say what its stream is made of.
+        """
+        stream = self.streams.get(bundle.stream)
+        if stream is None or not stream.devices.keys() >= set(bundle.devices):
+            self._dropped.setdefault(bundle.stream, []).append(bundle)
+            return
         self._put(Entry(run=self, stream=stream, bundle=bundle, at=time.time(), kept=False))
 
     async def _stream(self, branch: "Branch", bundle: Bundle) -> Stream:
@@ -187,20 +226,44 @@ class OpenRun:
         Raises:
             DocumentError: The keys are not those of the descriptor.
         """
-        if set(readings) != stream.event_keys:
-            lacks, extra = sorted(stream.event_keys - readings.keys()), sorted(readings.keys() - stream.event_keys)
-            msg = f"stream {stream.name!r}: what was read is not what was described: {lacks} lack, {extra} are new"
-            raise DocumentError(msg)
+        _check_keys(stream, readings)
         doc = documents.event(
             stream.descriptor["uid"],
             seq_num=stream.last_seq_num + 1,
             data={key: reading["value"] for key, reading in readings.items()},
             timestamps={key: reading["timestamp"] for key, reading in readings.items()},
             filled=stream.filled,
+            uid=self._uids.draw(),
         )
         doc["time"] = time.time() if at is None else at
         self.emit("event", doc)
         stream.last_seq_num += 1
+
+    def packed(self, stream: Stream, taken: Sequence[Taken]) -> None:
+        """Emit the next events of a stream, packed in a page.
+
+        Raises:
+            DocumentError: The keys of a reading are not those of the descriptor; nothing is emitted.
+        """
+        for one in taken:
+            _check_keys(stream, one.reading)
+        self.events(stream, [_partial(one) for one in taken])
+
+    def events(self, stream: Stream, readings: Sequence[Mapping[str, Any]]) -> None:
+        """Emit the next events of a stream, packed in a page.
+
+        Args:
+            stream: The stream.
+            readings: Of each event its `data`, `timestamps` and `time`, as flyers give them.
+
+        Raises:
+            DocumentError: The keys are not those of the descriptor.
+        """
+        if readings:
+            first = stream.last_seq_num + 1
+            page = documents.event_page(stream.descriptor["uid"], first, readings, filled=stream.filled)
+            self.emit("event_page", page)
+            stream.last_seq_num += len(readings)
 
     def pack(
         self, stream: Stream | None, assets: Sequence[AssetDocument], *, single: bool = False
@@ -225,7 +288,22 @@ class OpenRun:
             self._packer.level(stream)
         return packed
 
+    def note(self, name: str, **words: str) -> None:
+        """Emit an event of the engine's own stream `name`, which is announced when it is first needed."""
+        notes = self.notes.get(name) or self._declare_notes(name, *words)
+        self.event(notes, readings_of(words))
+
+    def _declare_notes(self, name: str, *keys: str) -> NoteStream:
+        stream = self.notes[name] = NoteStream(name, self.uid, keys)
+        self.emit("descriptor", stream.descriptor)
+        return stream
+
     # The end.
+
+    def flush_monitors(self) -> None:
+        """Emit the events of monitors that are held to be packed."""
+        for monitor in list(self.monitors.values()):
+            monitor.flush()
 
     def pause_monitors(self) -> None:
         """Make no events of changes until `resume_monitors`."""
@@ -251,7 +329,7 @@ class OpenRun:
         """
         await self.stop_monitors()
         self._settle_steps()
-        num_events = {name: stream.last_seq_num for name, stream in self.streams.items()}
+        num_events = {name: stream.last_seq_num for name, stream in {**self.streams, **self.notes}.items()}
         extra = {**self.extra, **(extra or {})}
         taken = extra.keys() & {"uid", "time", "run_start", "num_events"}
         if taken:
@@ -280,6 +358,21 @@ def _split(name: str, doc: Document, seq_num: int) -> list[AssetDocument]:
 
 def _numbered(name: str, doc: Document, seq_num: int) -> Document:
     return {**doc, "seq_nums": {"start": seq_num, "stop": seq_num + 1}} if name == "stream_datum" else doc
+
+
+def _check_keys(stream: Stream, readings: Mapping[str, Any]) -> None:
+    if set(readings) != stream.event_keys:
+        lacks, extra = sorted(stream.event_keys - readings.keys()), sorted(readings.keys() - stream.event_keys)
+        msg = f"stream {stream.name!r}: what was read is not what was described: {lacks} lack, {extra} are new"
+        raise DocumentError(msg)
+
+
+def _partial(taken: Taken) -> Document:
+    return {
+        "data": {key: reading["value"] for key, reading in taken.reading.items()},
+        "timestamps": {key: reading["timestamp"] for key, reading in taken.reading.items()},
+        "time": taken.at,
+    }
 
 
 def _names(devices: Any) -> list[str]:

@@ -13,8 +13,8 @@ the same reason; that task is cancelled when its waiter is failed.
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Generator
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Generator, Sequence
+from typing import Any, Literal, TypeVar
 
 from .branch import Branch
 from .errors import Interruption, OperationFailedError, Rewind
@@ -23,6 +23,11 @@ from .step import STEP, Step
 T = TypeVar("T")
 
 Watcher = Callable[..., None]
+
+Verdict = Literal["raise", "again", "pass"]
+"""What becomes of a failure: whoever awaits it gets it, the device is asked once more, or it is excused."""
+
+Judge = Callable[[BaseException | None], Verdict]
 
 
 def name_of(obj: Any) -> str:
@@ -57,6 +62,34 @@ class Pending:
             task.cancel()
             raise
         return task.result()
+
+    async def results(self, branch: Branch, tasks: Sequence[asyncio.Task[Any]]) -> list[Any]:
+        """Wait for tasks that perform a coroutine verb, and give their results in order; see `result`.
+
+        Raises:
+            BaseException: Of the first that fails, in time; the others are cancelled, and have ended then.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        left, failed = set(tasks), list[asyncio.Task[Any]]()
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            left.discard(task)
+            if task.cancelled() or task.exception() is not None:
+                failed.append(task)
+                for other in left:
+                    other.cancel()
+            if not left and not future.done():
+                future.set_result(None)
+
+        for task in tasks:
+            task.add_done_callback(ended)
+        try:
+            await self.until(branch, future)
+        except BaseException:
+            for task in left:
+                task.cancel()
+            raise
+        return [task.result() for task in (*failed[:1], *tasks)]  # of one that has failed, it is raised
 
     async def until(self, branch: Branch, future: asyncio.Future[None]) -> None:
         """Wait for a future of the engine's.
@@ -113,6 +146,8 @@ class Operation:
         "_branch",
         "_callbacks",
         "_failure",
+        "_judge",
+        "_repeat",
         "_status",
         "_thread",
         "_waiters",
@@ -135,6 +170,8 @@ class Operation:
         self._callbacks: list[Callable[[Any], None]] = []
         self._watchers: list[Watcher] = []
         self._failure: BaseException | None = None
+        self._judge: Judge | None = None
+        self._repeat: Callable[[], Any] | None = None
         self.again = again
         self.held = False
         self.step = STEP.get()
@@ -175,6 +212,11 @@ class Operation:
             self._callbacks.append(callback)
             self._follow()
 
+    def discard_callback(self, callback: Callable[[Any], None]) -> None:
+        """Call it no more."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
     def watch(self, watcher: Watcher) -> None:
         """Have `watcher` called with the progress, if the device reports any."""
         self._watchers.append(watcher)
@@ -185,11 +227,39 @@ class Operation:
 
     async def _settle(self) -> None:
         self.claimed = True
-        while not self.done:
-            await self._ended()
-        if not self.success:
-            error = self._failure if self._failure is not None else self._status.exception()
+        while True:
+            while not self.done:
+                await self._ended()
+            if self.success or await self._recovered() == "pass":
+                return
+
+    async def _recovered(self) -> Verdict:
+        """Judge the failure, and have the device asked once more if that is the verdict.
+
+        Raises:
+            OperationFailedError: Nobody recovers from it.
+        """
+        error = self._failure if self._failure is not None else self._status.exception()
+        ending = self._branch.execution.ending
+        verdict: Verdict = "raise" if self._judge is None or ending else self._judge(error)
+        if verdict == "raise":
             raise failure(self.verb, self.obj, error)
+        if verdict == "again" and self._repeat is not None:
+            await self._branch.execution.freezer.gate.passage(self._branch)
+            self._failure, self._thread = None, 0
+            self._status = self._repeat()
+            for watcher in self._watchers:
+                _watch(self._status, watcher)
+        return verdict
+
+    def recover(self, judge: Judge, *, again: Callable[[], Any] | None = None) -> None:
+        """Have `judge(error)` say what becomes of a failure when it is awaited.
+
+        Args:
+            judge: Gives the verdict.
+            again: Asks the device for the same once more and gives its new Status.
+        """
+        self._judge, self._repeat = judge, again
 
     async def _ended(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -21,7 +21,10 @@ class Plan(Generic[T]):
         name: What the start document calls it.
         args: Positional arguments.
         kwargs: Keyword arguments.
+        plan_type: What the start document calls this kind of plan.
     """
+
+    plan_type = "plan"
 
     def __init__(self, func: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> None:
         self.func = func

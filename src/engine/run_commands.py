@@ -1,7 +1,11 @@
 """The messages that make documents: runs, events, and what flyers and detectors have written."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
+
+from event_model import ComposeEvent
+from event_model.documents import EventDescriptor
 
 from ..task_scope import together
 from .branch import Branch
@@ -13,10 +17,15 @@ from .messages import Msg, MsgLike
 from .monitor import Monitor
 from .open_run import OpenRun
 from .operation import Operation, failure, name_of
-from .stream import Stream
+from .stream import Declared
 
 
-def _run(execution: Execution, msg: MsgLike) -> OpenRun:
+def run_of(execution: Execution, msg: MsgLike) -> OpenRun:
+    """Find the run that a message is about.
+
+    Raises:
+        IllegalMessageError: It is not open.
+    """
     run = execution.runs.get(msg.run)
     if run is None:
         which = "" if msg.run is None else f" with the key {msg.run!r}"
@@ -41,7 +50,7 @@ async def open_run(execution: Execution, _branch: Branch, msg: MsgLike) -> str:
 
 async def close_run(execution: Execution, branch: Branch, msg: MsgLike) -> str:
     """Close a run; gives its uid. Keyword arguments besides exit_status and reason become keys of the stop document."""
-    run = _run(execution, msg)
+    run = run_of(execution, msg)
     extra = dict(msg.kwargs)
     status = extra.pop("exit_status", None) or "success"
     reason = extra.pop("reason", None) or ""
@@ -53,20 +62,22 @@ async def close_run(execution: Execution, branch: Branch, msg: MsgLike) -> str:
 
 def add_to_stop(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
     """Keep keyword arguments for the stop document, however and by whomever the run will be closed."""
-    _run(execution, msg).extra.update(msg.kwargs)
+    run_of(execution, msg).extra.update(msg.kwargs)
 
 
-async def declare_stream(execution: Execution, branch: Branch, msg: MsgLike) -> Document:
-    """Announce a stream before its data; gives its descriptor."""
-    run = _run(execution, msg)
+async def declare_stream(execution: Execution, branch: Branch, msg: MsgLike) -> Declared:
+    """Announce a stream before its data; gives its descriptor, and what bluesky gives besides."""
+    run = run_of(execution, msg)
     devices = list(dict.fromkeys(msg.args))
     stream = await run.declare(branch, msg.kwargs["name"], devices, collect=bool(msg.kwargs.get("collect", False)))
-    return stream.descriptor
+    return Declared(
+        stream.descriptor, ComposeEvent(cast(EventDescriptor, stream.descriptor), Counter({stream.name: 1})), devices
+    )
 
 
 def create(execution: Execution, branch: Branch, msg: MsgLike) -> None:
     """Begin to bundle an event."""
-    _run(execution, msg)
+    run_of(execution, msg)
     if msg.run in branch.bundles:
         text = f"create: an event of stream {branch.bundles[msg.run].stream!r} is open here; save or drop it first"
         raise IllegalMessageError(text)
@@ -88,7 +99,7 @@ async def read(execution: Execution, branch: Branch, msg: MsgLike) -> Mapping[st
     bundle = branch.bundles.get(msg.run)
     if bundle is not None:
         bundle.add(msg.obj, reading)
-        bundle.assets.extend(await _assets(execution, branch, msg.obj, None))
+        bundle.assets.extend(await assets_of(execution, branch, msg.obj, None))
     return reading
 
 
@@ -101,15 +112,15 @@ def _checked(device: Any, reading: Any) -> Mapping[str, Any]:
 
 async def save(execution: Execution, branch: Branch, msg: MsgLike) -> None:
     """Make the open bundle an event."""
-    await _run(execution, msg).save(branch, _bundle(branch, msg))
+    await run_of(execution, msg).save(branch, _bundle(branch, msg))
     await execution.engine.room()
 
 
-async def drop(execution: Execution, branch: Branch, msg: MsgLike) -> None:
+def drop(execution: Execution, branch: Branch, msg: MsgLike) -> None:
     """Forget the open bundle; rows that its devices have written are announced, as rows of no event."""
     bundle = _bundle(branch, msg)
     if bundle.assets:
-        await _run(execution, msg).drop(branch, bundle)
+        run_of(execution, msg).drop(bundle)
 
 
 async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -> Document:
@@ -117,8 +128,8 @@ async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -
     (devices,) = msg.args
     triggered = [device for device in devices if hasattr(device, "trigger")]
     operations = [execution.begin(branch, Msg("trigger", device), {}) for device in triggered]
-    waiting = [operation for operation in operations if not operation.done]
-    for operation in operations:
+    waiting = [operation for operation in operations if not operation.success]
+    for operation in waiting:
         if operation.done:
             await operation
     if waiting:
@@ -129,7 +140,7 @@ async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -
         bundle = Bundle(msg.kwargs.get("name", "primary"))
         for device, reading in readings.items():
             bundle.add(device, reading)
-            bundle.assets.extend(await _assets(execution, branch, device, None))
+            bundle.assets.extend(await assets_of(execution, branch, device, None))
         await run.save(branch, bundle)
         await execution.engine.room()
     return {key: value for reading in readings.values() for key, value in reading.items()}
@@ -144,8 +155,8 @@ async def _read_all(execution: Execution, branch: Branch, devices: Sequence[Any]
     return {device: _checked(device, reading) for device, reading in zip(devices, readings, strict=True)}
 
 
-async def _assets(execution: Execution, branch: Branch, device: Any, index: int | None) -> list[AssetDocument]:
-    """Ask a device for the documents of what it has written."""
+async def assets_of(execution: Execution, branch: Branch, device: Any, index: int | None) -> list[AssetDocument]:
+    """Ask a device for the documents of what it has written, up to frame `index` if that is given."""
     if not hasattr(device, "collect_asset_docs"):
         return []
     name = f"collect_asset_docs of {name_of(device)}"
@@ -155,12 +166,13 @@ async def _assets(execution: Execution, branch: Branch, device: Any, index: int 
 async def _asset_docs(execution: Execution, device: Any, index: int | None) -> list[AssetDocument]:
     given = execution.act("collect_asset_docs", device, *(() if index is None else (index,)))
     try:
-        return [item async for item in _iterated(given)]
+        return [item async for item in iterated(given)]
     except Exception as error:  # boundary: whatever a device raises is named after its operation
         raise failure("collect_asset_docs", device, error) from error
 
 
-async def _iterated(items: Iterable[Any] | AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def iterated(items: Iterable[Any] | AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Iterate over what a device gives, whether it does so synchronously or not."""
     if hasattr(items, "__aiter__"):
         async for item in cast(AsyncIterator[Any], items):
             yield item
@@ -169,64 +181,22 @@ async def _iterated(items: Iterable[Any] | AsyncIterator[Any]) -> AsyncIterator[
             yield item
 
 
-async def collect(execution: Execution, branch: Branch, msg: MsgLike) -> list[AssetDocument]:
-    """Emit what flyers and detectors have written since the last time; gives these documents.
-
-    Several devices of one stream are collected up to the frame that all of them have (the least `get_index`).
-    """
-    run = _run(execution, msg)
-    devices = (msg.obj, *msg.args)
-    stream = _stream(run, msg)
-    index = await _common_index(execution, branch, devices)
-    assets = [item for device in devices for item in await _assets(execution, branch, device, index)]
-    packed = run.pack(stream, assets)
-    for device in devices:
-        if hasattr(device, "collect") and stream is not None:
-            await _collect_events(run, stream, device)
-    await execution.engine.room()
-    return packed
-
-
-def _stream(run: OpenRun, msg: MsgLike) -> Stream | None:
-    name: str | None = msg.kwargs.get("name")
-    if name is None:
-        return next(iter(run.streams.values())) if len(run.streams) == 1 else None
-    stream = run.streams.get(name)
-    if stream is None:
-        text = f"collect: stream {name!r} was not declared (declared: {sorted(run.streams)}); send declare_stream first"
-        raise IllegalMessageError(text)
-    return stream
-
-
-async def _common_index(execution: Execution, branch: Branch, devices: Sequence[Any]) -> int | None:
-    counting = [device for device in devices if hasattr(device, "get_index")]
-    if not counting:
-        return None
-    return min(await execution.values(branch, "get_index", counting))
-
-
-async def _collect_events(run: OpenRun, stream: Stream, device: Any) -> None:
-    async for partial in _iterated(device.collect()):
-        data, timestamps = partial["data"], partial["timestamps"]
-        readings = {key: {"value": value, "timestamp": timestamps[key]} for key, value in data.items()}
-        run.event(stream, readings, at=partial["time"])
-
-
 async def monitor(execution: Execution, branch: Branch, msg: MsgLike) -> None:
     """Make an event of every change of a device, in a stream of its own."""
-    run = _run(execution, msg)
+    run = run_of(execution, msg)
     if msg.obj in run.monitors:
         text = f"{name_of(msg.obj)} is monitored already in this run"
         raise IllegalMessageError(text)
-    name = msg.kwargs.get("name") or f"{name_of(msg.obj)}_monitor"
+    further = dict(msg.kwargs)
+    name = further.pop("name", None) or f"{name_of(msg.obj)}_monitor"
     stream = await run.declare(branch, name, [msg.obj], collect=False)
-    opened = run.monitors[msg.obj] = Monitor(run, stream, msg.obj)
+    opened = run.monitors[msg.obj] = Monitor(run, stream, msg.obj, further)
     opened.open()
 
 
 def unmonitor(execution: Execution, _branch: Branch, msg: MsgLike) -> None:
     """Monitor a device no more."""
-    opened = _run(execution, msg).monitors.pop(msg.obj, None)
+    opened = run_of(execution, msg).monitors.pop(msg.obj, None)
     if opened is None:
         text = f"{name_of(msg.obj)} is not monitored in this run"
         raise IllegalMessageError(text)

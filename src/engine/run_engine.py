@@ -16,7 +16,6 @@ from . import default
 from .branch import Branch
 from .commands import COMMANDS, Command
 from .deadline import Deadline
-from .dispatch import Middleware
 from .document_stream import follow
 from .documents import Document
 from .engine_statistics import EngineStatistics
@@ -32,17 +31,17 @@ from .errors import (
 )
 from .execution import Execution
 from .freezer import Deferred, Suspension
-from .generator_plans import as_messages, plan_name_of, plan_type_of
+from .generator_plans import plan_name_of, plan_type_of
 from .handle import Handle
+from .interception import Interception
 from .interrupts import InterruptHandler, Keyboard
 from .journal import Journal
 from .plan import Plan
 from .preserve import DirectoryLock, PersistentMetadata
 from .run import Run
 from .run_metadata import next_scan_id, versions
-from .section import drive
 from .states import TRANSITIONS, Event, State, after
-from .subscribers import Policy, Subscriber, Subscription, Where
+from .subscriber_terms import Policy, Subscriber, Terms, Where
 from .subscriptions import Subscriptions
 from .suspender_registry import SuspenderLike, Suspenders
 
@@ -59,7 +58,7 @@ DRAIN_TIME = 10.0
 ScanIds = Callable[[Mapping[str, Any]], int]
 
 
-class RunEngine:
+class RunEngine(Interception):
     """Runs plans: `value = await RE(plan)`.
 
     Args:
@@ -73,8 +72,6 @@ class RunEngine:
         data_dir: As above.
         journal: What every document goes to first.
         md: Metadata of every run, kept on disk with the last scan_id.
-        middleware: What every message passes, outermost first: `async def middleware(msg, call)`. May be changed at
-            any time.
         commands: The verb table.
         last: The newest run.
         execution: The plan that is being run, or None.
@@ -101,6 +98,7 @@ class RunEngine:
         scan_id_source: ScanIds = next_scan_id,
         durable: bool = False,
     ) -> None:
+        super().__init__()
         self._temporary = tempfile.TemporaryDirectory(prefix="wingbeat-") if data_dir is None else None
         self.data_dir = Path(self._temporary.name if self._temporary else data_dir or ".").resolve()
         self._lock = DirectoryLock(self.data_dir)
@@ -112,7 +110,6 @@ class RunEngine:
             self._lock.release()
             raise
         self.suspenders = Suspenders(self)
-        self.middleware: list[Middleware] = []
         self.commands: dict[str, Command] = dict(COMMANDS)
         self.last: Run | None = None
         self.state = State.IDLE
@@ -195,7 +192,7 @@ class RunEngine:
         return self._handle
 
     def _execution_of(self, plan: Any, md: dict[str, Any]) -> Execution:
-        body = cast(Plan[Any], plan).body if isinstance(plan, Plan) else partial(drive, as_messages(plan))
+        body = self.body_of(plan)
         return Execution(self, body, plan_name=plan_name_of(plan), plan_type=plan_type_of(plan), md=md)
 
     async def _run(self, execution: Execution) -> Any:
@@ -397,9 +394,10 @@ class RunEngine:
         return self.journal.append(name, doc, payload=payload)
 
     async def room(self) -> None:
-        """Wait while too many documents wait for the disk."""
+        """Wait while too many documents wait for the disk, or for a subscriber that asked for it."""
         if self.journal.full:
             await self.journal.room()
+        await self._subscriptions.room()
 
     def opened(self, run: Run) -> None:
         """Take note of the handle of a run that has begun."""
@@ -415,27 +413,28 @@ class RunEngine:
 
     def subscribe(
         self,
-        function: Subscriber,
+        function: Subscriber | str,
         name: Any = "all",
         *,
         policy: Policy = "lossless",
         where: Where = "auto",
         critical: bool = False,
+        pages: bool = False,
     ) -> int:
         """Have `function(name, doc)` called with every document from now on; give a token to unsubscribe with.
 
         Args:
             function: Called in a thread of its own; a coroutine function is awaited in a task of the engine.
             name: Of the documents that it wants, or "all".
-            policy: What happens when it is slow: `lossless` lets it lag (it reads back from disk), `drop_oldest`
-                leaves out what is more than 1000 documents behind, `conflate` all but the newest.
-            where: `auto`, or `thread` or `task` to say which.
+            policy: What happens when it is slow: `lossless` lets it lag, see `subscribers` for the others.
+            where: `thread`, `task`, `process`, `loop` (the one running here), a loop, or what posts to that of a GUI.
             critical: A plan ends only when this has seen its documents, and fails if it raises.
+            pages: Whether events that were packed in pages come so.
         """
         self._check_open()
         document = str(getattr(name, "name", name))
-        subscription = Subscription(self.journal, function, document=document, policy=policy, critical=critical)
-        return self._subscriptions.add(subscription, where=where)
+        terms = Terms(document=document, policy=policy, where=where, critical=critical, pages=pages)
+        return self._subscriptions.add(function, terms)
 
     def unsubscribe(self, token: int) -> None:
         """Let a subscriber get what has been emitted so far, and then nothing more."""

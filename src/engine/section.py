@@ -117,6 +117,8 @@ class Driver:
     async def perform(self, msg: MsgLike) -> Any:
         """Perform a message, as often as it has to be, and give its last answer."""
         command = msg.command
+        if command == "inline":
+            return await self._inline(msg)
         if command == "checkpoint":
             self._renew()
         while True:
@@ -135,6 +137,14 @@ class Driver:
             self._section.keep(msg)
         return answer
 
+    async def _inline(self, msg: MsgLike) -> Any:
+        """Perform another plan, which is taken back by itself if it can be, and never by this one."""
+        self._section.close()
+        try:
+            return await self._execution.perform(self._branch, msg)
+        finally:
+            self._section = Section(self._branch)
+
     async def _take_back(self, rewind: Rewind) -> None:
         """Perform the section's messages again.
 
@@ -145,7 +155,7 @@ class Driver:
         while True:
             if rewind.step is not self._section or messages is None:
                 raise rewind
-            await self._forget()
+            self._forget()
             try:
                 for msg in messages:
                     await self._execution.perform(self._branch, msg)
@@ -155,14 +165,14 @@ class Driver:
             else:
                 return
 
-    async def _forget(self) -> None:
+    def _forget(self) -> None:
         """Drop the open event and the operations of this attempt, and begin the next."""
         old = self._section
         for key, bundle in list(self._branch.bundles.items()):
             del self._branch.bundles[key]
             run = self._execution.runs.get(key)
             if bundle.assets and run is not None:
-                await run.drop(self._branch, bundle)
+                run.drop(bundle)
         for members in self._branch.groups.values():
             members[:] = [member for member in members if member.step is not old]
         self._execution.strays |= old.triggered

@@ -28,12 +28,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from .branch import Branch, here
 from .dispatch import dispatch
 from .errors import IllegalMessageError, Rewind
 from .messages import Msg
+from .scope import LAYERS
 
 if TYPE_CHECKING:
     from .transaction import Entry
@@ -41,6 +42,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STEP: ContextVar["Step[Any] | None"] = ContextVar("wingbeat_step", default=None)
+
+
+@runtime_checkable
+class Redoing(Protocol):
+    """Middleware that may have a failed step taken again."""
+
+    def redoes(self, step: "Step[Any]", error: BaseException) -> bool:
+        """Whether the step that `error` has ended is to be taken again."""
+        ...
 
 
 class Step(Generic[T]):
@@ -110,8 +120,11 @@ class Step(Generic[T]):
     ) -> bool:
         branch = cast(Branch, self._branch)
         execution = branch.execution
-        STEP.reset(cast("Token[Step[Any] | None]", self._token))
         rest = _besides_rewind(error, self)
+        if rest is not None and self._is_redone(rest):
+            self._forget(branch)
+            rest, self.again = None, True
+        STEP.reset(cast("Token[Step[Any] | None]", self._token))
         if rest is None and self.tripped:
             await execution.freezer.gate.passage(branch)
             self.again = True
@@ -119,6 +132,25 @@ class Step(Generic[T]):
         if rest is not None and rest is not error:
             raise rest
         return rest is None
+
+    def _is_redone(self, error: BaseException) -> bool:
+        """Whether a policy (`redo_point`) has the step taken again after an error."""
+        execution = cast(Branch, self._branch).execution
+        if execution.ending or self.tripped:
+            return False
+        layers = (*LAYERS.get(), *execution.engine.middleware)
+        judges = [layer.redoes for layer in layers if isinstance(layer, Redoing)]
+        return any(judge(self, error) for judge in judges)
+
+    def _forget(self, branch: Branch) -> None:
+        """Drop the open events of a failed attempt, and wait no more for what it has begun."""
+        for key, bundle in list(branch.bundles.items()):
+            del branch.bundles[key]
+            run = branch.execution.runs.get(key)
+            if bundle.assets and run is not None:
+                run.drop(bundle)
+        for members in branch.groups.values():
+            members[:] = [member for member in members if member.step is not self]
 
     def stage(self, entry: "Entry") -> None:
         """Keep an event until the step's end."""

@@ -2,12 +2,27 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
 
 from ..stream_resource.rowmap import RowMap
 from .documents import Document, new_uid
 
 STREAM_EXTERNAL = "STREAM:"
+
+
+class Declared(NamedTuple):
+    """What `declare_stream` answers, as bluesky does.
+
+    Attributes:
+        descriptor: The document.
+        compose_event: Makes an event of data and timestamps; it is in no run until somebody emits it.
+        devices: What the stream is made of.
+    """
+
+    descriptor: Document
+    compose_event: Any
+    devices: list[Any]
 
 
 class Description:
@@ -67,7 +82,7 @@ class Stream:
         }
         external = {key: str(data_key.get("external", "")) for key, data_key in data_keys.items()}
         self.external_keys = {key for key, where in external.items() if where == STREAM_EXTERNAL}
-        self.event_keys = data_keys.keys() - self.external_keys
+        self.event_keys: AbstractSet[str] = data_keys.keys() - self.external_keys
         self.filled = {key: False for key, where in external.items() if where and where != STREAM_EXTERNAL}
         for key in self.external_keys:
             self.next_seq_num.setdefault(key, self.last_seq_num + 1)

@@ -14,7 +14,7 @@ The documents are in the form in which a device hands them to an engine: `run_st
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 from uuid import uuid4
 
@@ -29,8 +29,8 @@ NO_SEQ_NUMS = FrameRange(0, 0)
 """The `seq_nums` of a datum whose engine is to number it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
+@dataclass(slots=True, kw_only=True)
+class _Open:  # counted up in place: one new record per datum was a third of a datum's time
     uid: str
     dataset: str
     chunk_shape: tuple[int, ...]
@@ -142,9 +142,10 @@ class StreamComposer:
             msg = f"{rows.size} rows of {data_key!r} need as many seq_nums, counted from 1, not {seq_nums}"
             raise ComposeError(msg)
         numbers = NO_SEQ_NUMS if seq_nums is None else seq_nums
-        self._open[data_key] = replace(opened, rows=rows.stop, datums=opened.datums + 1)
+        opened.rows, number = rows.stop, opened.datums
+        opened.datums += 1
         datum = StreamDatum(
-            uid=f"{opened.uid}/{opened.datums}",
+            uid=f"{opened.uid}/{number}",
             stream_resource=opened.uid,
             descriptor="",
             indices={"start": rows.start, "stop": rows.stop},

@@ -1,14 +1,12 @@
-"""bluesky's own plans, unmodified, on our engine; and our plans' documents beside those of bluesky's engine."""
+"""bluesky's own plans and preprocessors, unmodified, on our engine."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import bluesky
 import bluesky.plan_stubs as bps
 import bluesky.plans as bp
 import bluesky.preprocessors as bpp
-import orjson
 import pytest
 from event_model import DocumentNames, schema_validators
 from ophyd_async.sim import PatternGenerator, SimMotor, SimPointDetector
@@ -17,46 +15,9 @@ from wingbeat.async_devices.status import Status
 from wingbeat.engine import RunEngine, plans
 from wingbeat.engine.errors import OperationFailedError, PlanAbortedError
 
+from tests.conformance.both_engines import Documents, by_bluesky, by_us, plain
+
 pytestmark = [pytest.mark.conformance, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-Documents = list[tuple[str, dict[str, Any]]]
-
-OURS = {"uid", "time", "timestamps", "versions", "run_start", "descriptor", "timestamp"}
-"""Keys whose values differ from engine to engine and from run to run."""
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _comparable(item) for key, item in value.items() if key not in OURS}
-    return [_comparable(item) for item in value] if isinstance(value, list) else value
-
-
-def _plain(docs: Documents) -> Documents:
-    """Documents as JSON has them, without what must differ."""
-    return [
-        (name, _comparable(orjson.loads(orjson.dumps(doc, option=orjson.OPT_SERIALIZE_NUMPY)))) for name, doc in docs
-    ]
-
-
-def _by_bluesky(make: Callable[[], Any], **md: Any) -> Documents:
-    docs: Documents = []
-    engine = bluesky.RunEngine({}, context_managers=[])
-    engine.subscribe(lambda name, doc: docs.append((name, doc)))
-    engine(make(), **md)
-    engine.loop.call_soon_threadsafe(engine.loop.stop)
-    engine._th.join()
-    engine.loop.close()
-    return docs
-
-
-async def _by_us(make: Callable[[], Any], **md: Any) -> Documents:
-    docs: Documents = []
-    async with RunEngine() as engine:
-        engine.subscribe(lambda name, doc: docs.append((name, doc)), critical=True)
-        await engine(make(), **md)
-    for name, doc in docs:
-        schema_validators[DocumentNames[name]].validate(doc)
-    return docs
 
 
 def _devices() -> tuple[list[SoftDetector], SoftMotor, SoftMotor]:
@@ -77,32 +38,12 @@ BLUESKYS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", BLUESKYS)
 async def test_an_unmodified_plan_makes_the_same_documents(name: str) -> None:
     make = BLUESKYS[name]
-    assert _plain(await _by_us(make)) == _plain(_by_bluesky(make))
-
-
-TWINS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-    "count": (lambda: plans.count(_devices()[0], num=3), BLUESKYS["count"]),
-    "count once": (lambda: plans.count(_devices()[0]), lambda: bp.count(_devices()[0])),
-    "scan": (lambda: (lambda dets, x, _: plans.scan(dets, x, -1, 1, 5))(*_devices()), BLUESKYS["scan"]),
-    "scan of two axes": (
-        lambda: (lambda dets, x, y: plans.scan(dets, x, -1, 1, y, 0, 4, num=3))(*_devices()),
-        BLUESKYS["scan of two axes"],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", TWINS)
-async def test_our_plan_makes_the_documents_of_its_twin(name: str) -> None:
-    ours, theirs = TWINS[name]
-    made, expected = _plain(await _by_us(ours)), _plain(_by_bluesky(theirs))
-    for docs in (made, expected):
-        docs[0][1].pop("plan_type")  # "plan" is what ours is, "generator" what theirs is
-    assert made == expected
+    assert plain(await by_us(make)) == plain(by_bluesky(make))
 
 
 async def test_metadata_of_the_call_go_into_the_start_document_as_in_bluesky() -> None:
     make = BLUESKYS["count"]
-    assert _plain(await _by_us(make, sample="gold")) == _plain(_by_bluesky(make, sample="gold"))
+    assert plain(await by_us(make, sample="gold")) == plain(by_bluesky(make, sample="gold"))
 
 
 async def test_preprocessors_of_bluesky_work() -> None:
@@ -110,7 +51,7 @@ async def test_preprocessors_of_bluesky_work() -> None:
         dets, x, _ = _devices()
         return bpp.baseline_wrapper(bp.count(dets, num=2), [x])
 
-    assert _plain(await _by_us(make)) == _plain(_by_bluesky(make))
+    assert plain(await by_us(make)) == plain(by_bluesky(make))
 
 
 async def test_stubs_of_bluesky_give_what_they_give_there() -> None:

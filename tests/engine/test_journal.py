@@ -57,7 +57,27 @@ async def test_a_durable_journal_is_synced_before_it_says_committed(
     await journal.committed(journal.append("start", _start("run")))
     at_commit = list(synced)
     journal.close()
-    assert at_commit == [sum(len(path.read_bytes()) for path in segments(tmp_path))]
+    assert at_commit[1:] == [sum(len(path.read_bytes()) for path in segments(tmp_path))]  # after the directory
+
+
+async def test_a_durable_journal_syncs_the_name_of_each_new_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    journal = Journal(tmp_path, durable=True, segment_nbytes=1)
+    for run in ("a", "b"):
+        await journal.committed(journal.append("start", _start(run)))
+        await journal.committed(journal.append("stop", _stop(run)))
+    journal.close()
+    assert len(segments(tmp_path)) == 3
+    assert synced.count(tmp_path) == 3
 
 
 def test_a_torn_tail_is_cut_off_and_kept_aside(tmp_path: Path) -> None:
@@ -218,10 +238,15 @@ def _killed_writer(directory: Path, told: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("told", [5, 40])
 async def test_kill_9_loses_no_committed_document(tmp_path: Path, told: int) -> None:
-    committed = _killed_writer(tmp_path, told)
-    async with RunEngine(tmp_path) as engine:
+    await killed_and_recovered(tmp_path, told)
+
+
+async def killed_and_recovered(directory: Path, told: int) -> None:
+    """Kill a scan after it has said so often what is committed, recover, and check that all of that is there."""
+    committed = _killed_writer(directory, told)
+    async with RunEngine(directory) as engine:
         assert engine.md["scan_id"] == 1
-    records = _records(tmp_path / "journal")
+    records = _records(directory / "journal")
     assert [record.sequence for record in records] == list(range(len(records)))
     assert len(records) > max(committed)
     assert [record.name for record in records[:2]] == ["start", "descriptor"]

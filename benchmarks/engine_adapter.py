@@ -1,0 +1,70 @@
+"""20 000 null messages of an unmodified generator of bluesky Msgs, one middleware installed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+from .bench import SideResult, Which, digest_of
+
+NAME = "engine_adapter"
+PEER = "bluesky RunEngine"
+GOAL = 3.5
+UNIT = "µs/message"
+SCALE = 1e6
+PACKAGES = ("bluesky",)
+
+MESSAGES = 20_000
+WARM_UP = 1_000
+
+
+def side(which: Which) -> SideResult:
+    """Time the messages of one plan; the digest is how many the interceptor has seen, and the value of the plan."""
+    return asyncio.run(_ours()) if which == "ours" else _peer()
+
+
+def _nulls(count: int) -> Generator[Any, Any, tuple[int, float]]:
+    from bluesky.utils import Msg
+
+    begun = time.perf_counter()
+    for _ in range(count):
+        yield Msg("null")
+    return count, time.perf_counter() - begun
+
+
+async def _ours() -> SideResult:
+    from wingbeat.engine import RunEngine
+    from wingbeat.engine.messages import MsgLike
+
+    seen = 0
+
+    async def middleware(msg: MsgLike, call: Callable[[MsgLike], Awaitable[Any]]) -> Any:
+        nonlocal seen
+        seen += 1
+        return await call(msg)
+
+    async with RunEngine(None) as engine:
+        engine.middleware.append(middleware)
+        await engine(_nulls(WARM_UP))
+        count, elapsed = await engine(_nulls(MESSAGES))
+    return SideResult(seconds=elapsed / MESSAGES, digest=digest_of(seen, count))
+
+
+def _peer() -> SideResult:
+    import bluesky
+    from bluesky.preprocessors import msg_mutator
+    from bluesky.utils import Msg
+
+    seen = 0
+
+    def look(msg: Msg) -> Msg:
+        nonlocal seen
+        seen += 1
+        return msg
+
+    engine = bluesky.RunEngine({}, call_returns_result=True, context_managers=[])
+    # Our middleware may change a message: what may do that in bluesky is a preprocessor, not the msg_hook.
+    engine.preprocessors.append(lambda plan: msg_mutator(plan, look))
+    engine(_nulls(WARM_UP))
+    count, elapsed = engine(_nulls(MESSAGES)).plan_result
+    return SideResult(seconds=elapsed / MESSAGES, digest=digest_of(seen, count))
