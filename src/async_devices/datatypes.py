@@ -12,9 +12,9 @@ called per value.
 | float | float, int |
 | str | str, 8-bit characters, enum (its label) |
 | StrictEnum, SubsetEnum, SupersetEnum | enum or str, with these choices / at least these / no others |
-| NDArray[x] | array whose values x can hold |
-| list[str] | array of strings |
-| dict | table, structure: columns by name |
+| NDArray[x] | array, of any number of dimensions (NTNDArray), whose values x can hold |
+| list[str], list[an enum] | array of strings |
+| dict | table: columns by name; structure: fields by name |
 | None | anything, in its natural form |
 """
 
@@ -57,6 +57,10 @@ class Served:
         units: Of its values.
         precision: Digits after the point.
         limits: (low, high) of what may be written; None if the server says none.
+        display: (low, high) of what a screen should show.
+        warning: (low, high) of what is in no alarm.
+        alarm: (low, high) of what is in no major alarm.
+        columns: Of a table, in order.
     """
 
     kind: Kind
@@ -66,6 +70,10 @@ class Served:
     units: str | None = None
     precision: int | None = None
     limits: tuple[float, float] | None = None
+    display: tuple[float, float] | None = None
+    warning: tuple[float, float] | None = None
+    alarm: tuple[float, float] | None = None
+    columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         match self.kind:
@@ -129,6 +137,8 @@ def served_for(datatype: Any) -> Served:
         return Served(kind="array", dtype=dtype)
     if get_origin(datatype) is list:
         return Served(kind="strings")
+    if datatype is None:
+        return Served(kind="float")
     kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float", str: "str", dict: "table"}
     try:
         return Served(kind=kinds[datatype])
@@ -155,7 +165,7 @@ def converter_for(datatype: Any, served: Served, source: str) -> Converter:
     elif (dtype := element_dtype(datatype)) is not None:
         found = _array(dtype, served, source)
     elif get_origin(datatype) is list:
-        found = _strings(served)
+        found = _strings(get_args(datatype)[0], served, source)
     else:
         found = _scalar(datatype, served, source)
     if found is None:
@@ -167,30 +177,82 @@ def converter_for(datatype: Any, served: Served, source: str) -> Converter:
 def _scalar(datatype: Any, served: Served, source: str) -> Converter | None:
     match datatype, served.kind:
         case type() as t, "bool" | "int" if t is bool:
-            return Converter(bool, int if served.kind == "int" else bool, "boolean", "|b1")
+            return Converter(bool, _truth(source, int if served.kind == "int" else bool), "boolean", "|b1")
         case type() as t, "enum" if t is bool and len(served.choices) == 2:
-            return Converter(bool, int, "boolean", "|b1")
+            return Converter(bool, _truth(source, int), "boolean", "|b1")
         case type() as t, "bool" | "int" | "enum" if t is int:
-            return Converter(int, _number(int, source), "integer", "<i8")
+            return Converter(int, _integer(served.dtype, source), "integer", "<i8")
         case type() as t, "float" if t is int and served.precision == 0:
-            return Converter(int, _number(float, source), "integer", "<i8")
+            return Converter(int, _integer(None, source), "integer", "<i8")
         case type() as t, "float" | "int" if t is float:
-            return Converter(float, _number(float, source), "number", "<f8")
+            to_wire = _number(source) if served.kind == "float" else _integer(served.dtype, source)
+            return Converter(float, to_wire, "number", "<f8")
         case type() as t, "str" | "array" | "enum" if t is str:
             return _text(served, source)
         case type() as t, "table" | "structure" if t is dict:
-            return Converter(dict, dict, "array", "|O")
+            return Converter(dict, _columns(served, source), "array", "|O")
         case _:
             return None
 
 
-def _number(kind: Callable[[Any], Any], source: str) -> Callable[[Any], Any]:
+def _truth(source: str, kind: Callable[[bool], Any]) -> Callable[[Any], Any]:
+    """Takes a bool, 0 or 1, and nothing else that Python thinks true: a label "No" is not."""
+
     def to_wire(value: Any) -> Any:
+        if isinstance(value, str) or value not in (0, 1):
+            msg = f"{source}: expected True or False, given {value!r}; nothing was written"
+            raise ValueRefusedError(msg)
+        return kind(bool(value))
+
+    return to_wire
+
+
+def _number(source: str) -> Callable[[Any], float]:
+    def to_wire(value: Any) -> float:
         try:
-            return kind(value)
+            return float(value)
         except (TypeError, ValueError) as error:
             msg = f"{source}: expected a number, given {value!r}; nothing was written"
             raise ValueRefusedError(msg) from error
+
+    return to_wire
+
+
+def _integer(dtype: np.dtype[Any] | None, source: str) -> Callable[[Any], int]:
+    """Takes whole numbers that fit: 1.5 is not quietly 1, and 70000 in 16 bits is not quietly 4464."""
+    bounds = np.iinfo(dtype) if dtype is not None and dtype.kind in "iu" else None
+
+    def to_wire(value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            msg = f"{source}: expected a number, given {value!r}; nothing was written"
+            raise ValueRefusedError(msg) from error
+        if number != value and not isinstance(value, str):
+            msg = f"{source}: expected a whole number, given {value!r}; nothing was written"
+            raise ValueRefusedError(msg)
+        if bounds is not None and not bounds.min <= number <= bounds.max:
+            msg = f"{source}: {number} does not fit in {dtype} ({bounds.min} to {bounds.max}); nothing was written"
+            raise ValueRefusedError(msg)
+        return number
+
+    return to_wire
+
+
+def _columns(served: Served, source: str) -> Callable[[Any], dict[str, Any]]:
+    """Takes the columns that a table has, all equally long; of a structure, any of its fields."""
+
+    def to_wire(value: Any) -> dict[str, Any]:
+        columns: dict[str, Any] = dict(value)
+        if served.kind != "table" or not served.columns:
+            return columns
+        lengths = {name: len(column) for name, column in columns.items()}
+        if not set(columns) <= set(served.columns) or len(set(lengths.values())) > 1:
+            msg = (
+                f"{source}: expected columns {list(served.columns)} of one length, given {lengths}; nothing was written"
+            )
+            raise ValueRefusedError(msg)
+        return columns
 
     return to_wire
 
@@ -291,21 +353,50 @@ def _array(dtype: np.dtype[Any], served: Served, source: str) -> Converter | Non
             msg = f"{source}: {array.size} elements; it holds {capacity}. Nothing was written"
             raise ValueRefusedError(msg)
         converted = array.astype(wire_dtype)
-        if array.dtype.kind in "iub" and wire_dtype.kind in "iu" and not np.array_equal(converted, array):
+        if array.dtype.kind in "iufb" and wire_dtype.kind in "iu" and not np.array_equal(converted, array):
             msg = f"{source}: values do not fit in {wire_dtype} ({array.min()} to {array.max()}); nothing was written"
             raise ValueRefusedError(msg)
         return converted
 
-    def from_wire(wire: Any) -> Any:
-        return np.atleast_1d(np.asarray(wire, dtype=dtype))
+    if np.can_cast(wire_dtype, dtype, "safe") or dtype.kind == "f":
+        return Converter(partial(_as_array, dtype), to_wire, "array", dtype.str)
 
-    return Converter(from_wire, to_wire, "array", dtype.str)
+    def narrowed(wire: Any) -> Any:
+        wide = np.atleast_1d(np.asarray(wire))
+        narrow = wide.astype(dtype)
+        if not np.array_equal(narrow, wide):
+            seen = f"{wide.min()} to {wide.max()}"
+            msg = f"{source}: expected values that fit in {dtype}, served {seen}; declare {wire_dtype}"
+            raise DatatypeError(msg)
+        return narrow
+
+    return Converter(narrowed, to_wire, "array", dtype.str)
 
 
-def _strings(served: Served) -> Converter | None:
+def _strings(item: Any, served: Served, source: str) -> Converter | None:
     if served.kind != "strings":
         return None
-    return Converter(_texts, _texts, "array", "|S40")
+    if not (isinstance(item, type) and issubclass(item, StrEnum)):
+        return Converter(_texts, _texts, "array", "|S40")
+    choices = item
+    labels = tuple(member.value for member in choices)
+
+    def to_wire(values: Any) -> list[str]:
+        texts = _texts(values)
+        if issubclass(choices, StrictEnum | SupersetEnum) and not set(texts) <= set(labels):
+            msg = f"{source}: expected a list of {list(labels)}, given {texts}; nothing was written"
+            raise ValueRefusedError(msg)
+        return texts
+
+    return Converter(partial(_members, choices), to_wire, "array", "|S40")
+
+
+def _as_array(dtype: np.dtype[Any], wire: Any) -> Any:
+    return np.atleast_1d(np.asarray(wire, dtype=dtype))
+
+
+def _members(choices: type[StrEnum], texts: Any) -> list[str]:
+    return [_member(choices, text) for text in texts]
 
 
 def _texts(values: Any) -> list[str]:
@@ -331,12 +422,22 @@ def datakey(source: str, *, converter: Converter, served: Served, value: Any) ->
         key["units"] = served.units
     if served.precision is not None:
         key["precision"] = served.precision
-    if served.limits is not None:
-        low, high = served.limits
-        key["limits"] = Limits(control=LimitsRange(low=low, high=high))
+    if limits := _limits(served):
+        key["limits"] = limits
     if served.kind == "enum" and converter.dtype == "string":
         key["choices"] = list(served.choices)
     return key
+
+
+def _limits(served: Served) -> Limits:
+    ranges = {
+        "control": served.limits,
+        "display": served.display,
+        "warning": served.warning,
+        "alarm": served.alarm,
+    }
+    found = {name: LimitsRange(low=ends[0], high=ends[1]) for name, ends in ranges.items() if ends is not None}
+    return cast("Limits", found)
 
 
 def _shape(value: Any) -> list[int | None]:

@@ -1,12 +1,16 @@
 """Device: a named tree of parts that connects in parallel and closes what it opened."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, MutableMapping
+import gc
+from collections.abc import Generator, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from ..task_owner import TaskOwner
 from .errors import ConnectFailure, DeviceError, NotConnectedError
+from .loops import bridged, home_of
 from .protocols import DISPATCH
+from .schemes import MOCKING
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a server is given to answer, unless said otherwise."""
@@ -22,6 +26,8 @@ class Device:
     _name: str = ""
     _parent: "Device | None" = None
     _tasks: TaskOwner | None = None
+    home_loop: asyncio.AbstractEventLoop | None = None
+    """The loop that connected it and that it lives in."""
 
     def __init__(self, name: str = "") -> None:
         if name:
@@ -70,17 +76,18 @@ class Device:
             self._tasks = TaskOwner(self._name or type(self).__name__)
         return self._tasks
 
-    async def connect(self, *, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """Connect it and everything in it, in parallel.
+    async def connect(self, *, timeout: float = DEFAULT_TIMEOUT, mock: bool = False) -> None:
+        """Connect it and everything in it, in parallel. It lives in this loop from now on, or where it lives already.
 
         Args:
             timeout: Seconds that every server is given to answer.
+            mock: Do without servers; see `mocking`.
 
         Raises:
             NotConnectedError: What did not answer or serves another type, as a tree. What did connect stays so:
                 call again to try the rest, or `disconnect`.
         """
-        await connect_devices({self._name or type(self).__name__: self}, timeout=timeout)
+        await connect_devices({self._name or type(self).__name__: self}, timeout=timeout, mock=mock)
 
     async def connect_self(self, path: tuple[str, ...], timeout: float) -> list[ConnectFailure]:
         """Connect this device and its children; overridden by what has a server of its own.
@@ -91,13 +98,22 @@ class Device:
         """
         return await connect_children(self.children(), path, timeout=timeout)
 
+    async def behave_as_mock(self) -> None:
+        """Begin to act as the real device would, on mocked signals; overridden by classes that can."""
+
     async def disconnect(self) -> None:
         """End every task and subscription of it and its children, and give back their channels. May be called again."""
+        home = home_of(self)
+        if home is not None and home.is_running():
+            await bridged(home, self.disconnect, name=self._name)
+            return
         if self._tasks is not None:
             tasks, self._tasks = self._tasks, None
-            await tasks.aclose()
+            if home is None:
+                await tasks.aclose()
         for _, child in self.children():
             await child.disconnect()
+        self.home_loop = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name or 'unnamed'}>"
@@ -116,27 +132,61 @@ async def connect_children(
 
 
 async def _connect_one(device: Device, path: tuple[str, ...], timeout: float) -> list[ConnectFailure]:
+    home = home_of(device)
+    if home is None or home.is_closed():
+        device.home_loop = asyncio.get_running_loop()
     try:
-        return await device.connect_self(path, timeout)
+        if home is not None and not home.is_closed():
+            return await bridged(home, lambda: _connected_here(device, path, timeout), name=device.name)
+        return await _connected_here(device, path, timeout)
     except NotConnectedError as error:
         return list(error.failures)
     except DeviceError as error:
         return [ConnectFailure((*path, "(itself)"), type(device).__name__, "to connect", str(error), timeout)]
 
 
-async def connect_devices(devices: dict[str, Device], *, timeout: float = DEFAULT_TIMEOUT) -> None:
+async def _connected_here(device: Device, path: tuple[str, ...], timeout: float) -> list[ConnectFailure]:
+    failures = await device.connect_self(path, timeout)
+    if MOCKING.get() and not failures:
+        await device.behave_as_mock()
+    return failures
+
+
+async def connect_devices(devices: dict[str, Device], *, timeout: float = DEFAULT_TIMEOUT, mock: bool = False) -> None:
     """Connect named devices in parallel, each verb acting at once whoever calls.
+
+    Args:
+        devices: By the name that messages call them by.
+        timeout: Seconds that every server is given to answer.
+        mock: Do without servers.
 
     Raises:
         NotConnectedError: As one tree over all of them.
     """
-    token = DISPATCH.set(None)
+    token, mocking = DISPATCH.set(None), MOCKING.set(mock)
     try:
-        failures = await connect_children(devices.items(), (), timeout=timeout)
+        with _without_collections():
+            failures = await connect_children(devices.items(), (), timeout=timeout)
     finally:
+        MOCKING.reset(mocking)
         DISPATCH.reset(token)
     if failures:
         raise NotConnectedError(failures)
+
+
+@contextmanager
+def _without_collections() -> Generator[None]:
+    """Look for no cycles meanwhile.
+
+    Connecting makes many objects that all stay; walking over them again and again costs a quarter of its time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 D = TypeVar("D", bound=Device)
@@ -177,3 +227,7 @@ class DeviceVector(Device, MutableMapping[K, D], Generic[K, D]):
 
     def __repr__(self) -> str:
         return f"<DeviceVector {self.name or 'unnamed'} of {list(self._items)}>"
+
+
+class DeviceMap(DeviceVector[str, D]):
+    """Devices of one kind by name: `slits["left"]`."""

@@ -3,7 +3,10 @@
     DeviceError
     ├── NotConnectedError (TimeoutError)         no answer, or one of another type: a tree
     ├── DisconnectedError (ConnectionError)      a circuit closed while something waited on it
+    │   ├── FrozenError                          the circuit is open and nobody answers on it
+    │   └── LoopEndedError                       the loop that the device was connected in runs no more
     ├── DatatypeError (TypeError)                the server serves another type than the device declares
+    │   └── ServedChangedError                   it did, until it was started again
     ├── ValueRefusedError (ValueError)           a value that the signal cannot carry: choice, length, type
     │   └── SetpointOutsideLimitsError           a target beyond the axis' limits, refused before motion
     ├── PutFailedError (OSError)                 the server refused or aborted a write
@@ -11,6 +14,9 @@
     ├── ReadbackError (ValueError)               what was read back is not what was written
     ├── MoveFailedError (OSError)                a move ended, but not where it was sent
     ├── WriterError (OSError)                    a file writer did not open, closed early, or lost its file
+    │   ├── PathRefusedError                     a place that the writer cannot make or the client cannot see
+    │   ├── FramesDroppedError                   frames that were exposed and will never be in the file
+    │   └── FrameLayoutError (ValueError)        frames of another shape, type or order than described
     ├── AcquireError (OSError)                   a detector did not start or did not stop
     ├── AssetsNotReadyError (LookupError)        asked for the files of a detector that has none open
     ├── NoPathProviderError (LookupError)        nobody said where files go
@@ -18,6 +24,13 @@
     ├── BuildFailedError (ValueError)            a trajectory that the controller refused
     ├── ExecuteFailedError (OSError)             a trajectory that did not run to its end
     ├── UnsupportedTriggerError (ValueError)     a trigger request that the detector cannot serve
+    │   └── UnknownDeadtimeError (LookupError)   nobody knows how long it is blind between two exposures
+    ├── PluginChainError (ValueError)            plug-ins that do not bring every frame from the camera to the file
+    ├── PauseRefusedError (OSError)              a detector that cannot pause or go on where it was asked to
+    ├── DeclarationError (TypeError)             a type hint or a function that cannot be made a part of a device
+    ├── DerivationError (ValueError)             inputs that cannot be made a value, or a value that cannot be split
+    ├── MockError (LookupError)                  a signal that is not mocked
+    ├── SettingsError (ValueError)               settings that do not fit the device, or a file that holds none
     ├── UnknownSchemeError (ValueError)          a URI that no back end serves
     └── MissingBackendError (ImportError)        the library of a protocol is not installed
 
@@ -86,8 +99,20 @@ class DisconnectedError(DeviceError, ConnectionError):
     """A circuit closed while something waited on it."""
 
 
+class FrozenError(DisconnectedError):
+    """The server keeps its circuit open and answers nothing on it: it hangs, or the network between is cut."""
+
+
+class LoopEndedError(DisconnectedError):
+    """The event loop in which the device was connected has been closed or stands still; connect it again."""
+
+
 class DatatypeError(DeviceError, TypeError):
     """The server serves another type than the device declares."""
+
+
+class ServedChangedError(DatatypeError):
+    """The server was started again and serves another type than before, which does not fit; names both."""
 
 
 class ValueRefusedError(DeviceError, ValueError):
@@ -118,6 +143,18 @@ class WriterError(DeviceError, OSError):
     """A file writer did not open its file, closed it early, or wrote something else than asked."""
 
 
+class PathRefusedError(WriterError):
+    """A place for a file that the writer cannot make, that the client cannot see, or that is taken."""
+
+
+class FramesDroppedError(WriterError):
+    """Frames were exposed and will never be in the file; the message says how many and where they were dropped."""
+
+
+class FrameLayoutError(WriterError, ValueError):
+    """Frames have another shape, type or colour order than was described, or one that nobody can foretell."""
+
+
 class AcquireError(DeviceError, OSError):
     """A detector did not start or did not stop acquiring."""
 
@@ -144,6 +181,34 @@ class ExecuteFailedError(DeviceError, OSError):
 
 class UnsupportedTriggerError(DeviceError, ValueError):
     """A trigger request that this detector cannot serve."""
+
+
+class UnknownDeadtimeError(UnsupportedTriggerError, LookupError):
+    """Nobody knows how long the detector is blind between two exposures: measure it, or say it."""
+
+
+class PluginChainError(DeviceError, ValueError):
+    """Plug-ins between camera and file that do not pass on every frame, or are wired to something else."""
+
+
+class PauseRefusedError(DeviceError, OSError):
+    """A detector cannot pause, or cannot go on with the frame that was asked for."""
+
+
+class DeclarationError(DeviceError, TypeError):
+    """A type hint, or a function of a derived signal, that cannot be made a part of a device."""
+
+
+class DerivationError(DeviceError, ValueError):
+    """A derived signal cannot compute its value from its inputs, or cannot split what was written."""
+
+
+class MockError(DeviceError, LookupError):
+    """A signal has no mock: its device was connected to a real server, or not at all."""
+
+
+class SettingsError(DeviceError, ValueError):
+    """Settings that do not fit the device, or a file that holds none."""
 
 
 class UnknownSchemeError(DeviceError, ValueError):

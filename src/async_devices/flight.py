@@ -2,6 +2,9 @@
 
 A flight arms a detector once for many frames, lets hardware trigger it, and asks three things while it runs: how many
 frames are written, which trigger each one belongs to, and in which file it lies. Every count here is since arming.
+An arming outlives pauses: `pause_at_boundary` ends with every frame that was exposed in the file, or counted as
+dropped, and `resume(k)` goes on with planned frame k in new rows of the same file. Which frames are redone is the
+flight's business: it gives their rows the old numbers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -14,6 +17,7 @@ from event_model.documents import DataKey
 from numpy.typing import NDArray
 
 from ..stream_resource.frames import FrameRange
+from .errors import UnsupportedTriggerError
 from .status import Status
 
 
@@ -30,22 +34,79 @@ class Identity(StrEnum):
     """Only how many there are."""
 
 
+TriggerKind = Literal["internal", "edge", "gate", "burst"]
+"""What starts an exposure; see `TriggerInfo`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerInfo:
     """What will trigger a detector, and how.
 
+        kickoffs     1 ─────────────── 2 ───────────────     armed once for all of them
+        triggers     ┴   ┴   ┴         ┴   ┴   ┴             frames = 3 triggers per kickoff
+        frames       ▪▪  ▪▪  ▪▪        ▪▪  ▪▪  ▪▪            frames_per_trigger = 2 (burst)
+        events       ──────────        ──────────            frames_per_event = 6: one row of a stream
+
     Attributes:
         kind: `internal`: its own clock. `edge`: a rising edge starts an exposure of `livetime`. `gate`: exposes while
-            high.
+            high. `burst`: a rising edge starts `frames_per_trigger` exposures of its own clock.
         livetime: Seconds of exposure.
         deadtime: Seconds at least between the end of one exposure and the next trigger.
-        frames: How many triggers will come; 0 for an unbounded number.
+        frames: How many triggers will come per kickoff; 0 for an unbounded number.
+        frames_per_trigger: Exposures that one trigger starts; more than one for `burst` only.
+        frames_per_event: Frames that make one row of the stream: the leading length of its data keys.
+        kickoffs: How many times `frames` triggers will come while it stays armed.
+
+    Raises:
+        UnsupportedTriggerError: Numbers that contradict each other.
+
+    Example:
+        >>> info = TriggerInfo(kind="burst", livetime=1e-3, frames=3, frames_per_trigger=2, frames_per_event=6)
+        >>> info.frames_per_kickoff, info.total_frames, info.events
+        (6, 6, 1)
     """
 
-    kind: Literal["internal", "edge", "gate"] = "internal"
+    kind: TriggerKind = "internal"
     livetime: float = 0.0
     deadtime: float = 0.0
     frames: int = 1
+    frames_per_trigger: int = 1
+    frames_per_event: int = 1
+    kickoffs: int = 1
+
+    def __post_init__(self) -> None:
+        if self.livetime < 0 or self.deadtime < 0 or self.frames < 0:
+            self._refuse("times and frames are not negative")
+        if min(self.frames_per_trigger, self.frames_per_event, self.kickoffs) < 1:
+            self._refuse("frames_per_trigger, frames_per_event and kickoffs are at least 1")
+        if self.frames_per_trigger > 1 and self.kind != "burst":
+            self._refuse("only kind='burst' makes several frames of one trigger")
+        if self.frames_per_kickoff % self.frames_per_event:
+            self._refuse("the frames of a kickoff are a whole number of events")
+
+    def _refuse(self, rule: str) -> None:
+        msg = f"{rule}; seen {self}"
+        raise UnsupportedTriggerError(msg)
+
+    @property
+    def frames_per_kickoff(self) -> int:
+        """Frames between a kickoff and its completion; 0 for an unbounded number."""
+        return self.frames * self.frames_per_trigger
+
+    @property
+    def total_frames(self) -> int:
+        """Frames of the whole arming; 0 for an unbounded number."""
+        return self.frames_per_kickoff * self.kickoffs
+
+    @property
+    def events(self) -> int:
+        """Rows that the stream will have; 0 for an unbounded number."""
+        return self.total_frames // self.frames_per_event
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the number of triggers is known."""
+        return self.frames > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,4 +224,28 @@ class FlightDetector(Protocol):
 
     def unstage(self) -> Status:
         """Disarm and close."""
+        ...
+
+
+@runtime_checkable
+class PausableDetector(FlightDetector, Protocol):
+    """A detector that can be flown and can hold in the middle, armed, with its file open."""
+
+    async def pause_at_boundary(self) -> int:
+        """Hold after the frame under way: no trigger is taken any more, everything exposed is written or dropped.
+
+        Returns:
+            Rows in the file; the next frame gets the row with this index.
+
+        Raises:
+            PauseRefusedError: It is not armed.
+        """
+        ...
+
+    def resume(self, frame: int) -> Status:
+        """Take triggers again; the next one is for planned frame `frame`, counted from 0 since arming.
+
+        Raises:
+            PauseRefusedError: Through the Status: it is not paused, or the frame lies beyond what is planned.
+        """
         ...

@@ -4,6 +4,11 @@ A server sends updates as fast as it likes and the reader takes them when it can
 when it is full the oldest update is dropped and counted, so that the reader always ends with the newest value. Values
 that must not be missed belong in counters or in files, not in monitors: EPICS servers drop updates themselves, on both
 protocols.
+
+A circuit that closes is told once, in its place among the updates, as an error that the iteration raises. The iteration
+may go on after it: the updates of a server that has come back follow, its first value among them.
+
+A queue belongs to the loop that its signal lives in; it may be read in any other.
 """
 
 import asyncio
@@ -13,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from .errors import DeviceError
+from .loops import running_loop
 
 T = TypeVar("T")
 
@@ -41,6 +47,15 @@ class ObservationStatistics:
     capacity: int
 
 
+class _Trouble:
+    """An error in its place among the updates."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: DeviceError) -> None:
+        self.error = error
+
+
 class Observation(Generic[T]):
     """An endless async iterator over a signal's values: the current one first.
 
@@ -52,7 +67,6 @@ class Observation(Generic[T]):
         self._convert = convert
         self._updates: deque[Any] = deque(maxlen=capacity)
         self._wakeup: asyncio.Future[None] | None = None
-        self._error: DeviceError | None = None
         self._received = 0
         self._delivered = 0
         self._conflated = 0
@@ -63,16 +77,28 @@ class Observation(Generic[T]):
         """Remember how to unsubscribe; called by the back end."""
         self._detach = detach
 
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits for the next update."""
+        return self._wakeup is not None and not self._wakeup.done()
+
     def push(self, update: Any) -> None:
         """Take an update; called by the back end in the loop's thread."""
         self._received += 1
-        self._conflated += len(self._updates) == self._updates.maxlen
-        self._updates.append(update)
+        updates = self._updates
+        if len(updates) == updates.maxlen and not isinstance(updates[0], _Trouble):
+            self._conflated += 1
+        updates.append(update)
         self._wake()
 
     def fail(self, error: DeviceError) -> None:
-        """End the iteration with `error`, after the updates that came before it."""
-        self._error = error
+        """Raise `error` from the iteration, once, after the updates that came before it."""
+        updates = self._updates
+        if updates and isinstance(updates[-1], _Trouble):
+            updates.pop()
+        elif len(updates) == updates.maxlen:
+            self._conflated += 1
+        updates.append(_Trouble(error))
         self._wake()
 
     def close(self) -> None:
@@ -84,8 +110,14 @@ class Observation(Generic[T]):
         self._wake()
 
     def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
+        wakeup = self._wakeup
+        if wakeup is None or wakeup.done():
+            return
+        reader = wakeup.get_loop()
+        if reader is running_loop():
+            wakeup.set_result(None)
+        elif not reader.is_closed():
+            reader.call_soon_threadsafe(_set, wakeup)
 
     def __aiter__(self) -> "Observation[T]":
         return self
@@ -94,12 +126,15 @@ class Observation(Generic[T]):
         while not self._updates:
             if self._closed:
                 raise StopAsyncIteration
-            if self._error is not None:
-                raise self._error
             self._wakeup = asyncio.get_running_loop().create_future()
+            if self._updates or self._closed:  # from another thread, between the look and the future
+                continue
             await self._wakeup
+        update = self._updates.popleft()
+        if isinstance(update, _Trouble):
+            raise update.error
         self._delivered += 1
-        return self._convert(self._updates.popleft())
+        return self._convert(update)
 
     def __enter__(self) -> "Observation[T]":
         return self
@@ -114,6 +149,11 @@ class Observation(Generic[T]):
             received=self._received,
             delivered=self._delivered,
             conflated=self._conflated,
-            pending=len(self._updates),
+            pending=sum(not isinstance(update, _Trouble) for update in self._updates),
             capacity=self._updates.maxlen or 0,
         )
+
+
+def _set(wakeup: asyncio.Future[None]) -> None:
+    if not wakeup.done():
+        wakeup.set_result(None)

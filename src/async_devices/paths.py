@@ -5,32 +5,79 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
+from urllib.parse import quote
 
-from .errors import NoPathProviderError
+from ..stream_resource.uris import path_of_uri
+from .errors import NoPathProviderError, PathRefusedError
+from .path_trees import PathTree, by_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathInfo:
-    """Where one file goes.
+    """Where one file goes, as each of those who touch it sees the place.
 
     Attributes:
-        directory: As the writer sees it.
+        directory: As the writer sees it; a PureWindowsPath for a writer on Windows.
         filename: Without its suffix, which is the writer's.
         uri_directory: The same directory as readers see it, as a URI that ends in a slash.
+        client_directory: The same as this process sees it; None: where `uri_directory` leads.
     """
 
-    directory: Path
+    directory: PurePath
     filename: str
     uri_directory: str
+    client_directory: Path | None = None
 
     @classmethod
     def local(cls, directory: Path, filename: str) -> "PathInfo":
         """A place that writers and readers see under the same path."""
         directory = directory.absolute()
-        uri = directory.as_uri().replace("file:///", "file://localhost/", 1)
-        return cls(directory=directory, filename=filename, uri_directory=f"{uri}/")
+        return cls(directory=directory, filename=filename, uri_directory=directory_uri(directory))
+
+    @property
+    def client(self) -> Path:
+        """The directory as this process sees it.
+
+        Raises:
+            UnreachableUriError: It does not say, and its URI leads to another machine.
+        """
+        return self.client_directory or path_of_uri(self.uri_directory)
+
+    def written(self, full_name: str, *, writer: str) -> PurePath:
+        """What a writer says that it opened, as a path of the writer's kind.
+
+        Args:
+            full_name: As the writer says it.
+            writer: Who writes, for the message.
+
+        Raises:
+            PathRefusedError: It lies elsewhere than told.
+        """
+        path = type(self.directory)(full_name)
+        if path.parent != self.directory:
+            msg = f"{writer} writes {full_name}, expected a file in {self.directory}; does another client use it?"
+            raise PathRefusedError(msg)
+        return path
+
+    def uri_of(self, full_name: str, *, writer: str) -> str:
+        """The URI of the file that a writer says it opened; see `written`."""
+        return self.uri_directory + quote(self.written(full_name, writer=writer).name)
+
+    def client_path_of(self, full_name: str, *, writer: str) -> Path:
+        """The file that a writer says it opened, as this process sees it; see `written`."""
+        return self.client / self.written(full_name, writer=writer).name
+
+
+def directory_uri(directory: Path) -> str:
+    """A directory of this machine as a URI.
+
+    Example:
+        >>> directory_uri(Path("/data/of today"))
+        'file://localhost/data/of%20today/'
+    """
+    return directory.absolute().as_uri().replace("file:///", "file://localhost/", 1).rstrip("/") + "/"
 
 
 class PathProvider(Protocol):
@@ -74,15 +121,24 @@ class StaticPathProvider:
 
 
 class RunPathProvider:
-    """Files in root/<YYYY-MM-DD>/<run>/<device>-<n>: one directory per run, one number per arming.
+    """Files in root/<tree>/<run>/<device>-<n>: one directory per run, one number per arming.
 
-    Call `begin(run)` when a run opens. Without it, the directory is the next free number of the day. A directory
+    The tree is the day (2026-11-22), unless another is given: see `path_trees` for date trees, proposal and sample.
+
+    Call `begin(run)` when a run opens. Without it, the directory is the next free number. A directory
     belongs to one provider: making it is atomic, so that two processes on one root never share one and no file is
     written twice.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, *, tree: PathTree = by_day) -> None:
+        """Put files below `root`.
+
+        Args:
+            root: Need not exist yet.
+            tree: Gives the directories between root and run; asked when a run opens.
+        """
         self._root = Path(root)
+        self._tree = tree
         self._in_run: StaticPathProvider | None = None
 
     @property
@@ -107,11 +163,11 @@ class RunPathProvider:
         return provider(device_name)
 
     def _new_directory(self, run: str | None) -> Path:
-        day = self._root / datetime.now().astimezone().date().isoformat()
-        day.mkdir(parents=True, exist_ok=True)
+        place = self._root / self._tree(datetime.now().astimezone())
+        place.mkdir(parents=True, exist_ok=True)
         numbers = itertools.count(1)
         names = (f"{n:05d}" if run is None else run if n == 1 else f"{run}-{n}" for n in numbers)
-        return next(day / name for name in names if _made(day / name))
+        return next(place / name for name in names if _made(place / name))
 
 
 def _made(directory: Path) -> bool:

@@ -1,14 +1,18 @@
 """From a URI to a back end; each protocol's library is imported when its first PV connects."""
 
+from contextvars import ContextVar
 from typing import Any
 
 from .backend import SignalBackend
 from .errors import MissingBackendError, UnknownSchemeError
 from .soft import SoftBackend
 
+MOCKING: ContextVar[bool] = ContextVar("wingbeat_mocking", default=False)
+"""Whether devices that connect in this context do without their servers."""
+
 
 def backend_for(uri: str, datatype: Any) -> SignalBackend:
-    """A back end for a PV, not connected yet.
+    """A back end for a PV, not connected yet; one in memory while MOCKING.
 
     Args:
         uri: ca://NAME, pva://NAME or soft://name.
@@ -19,6 +23,10 @@ def backend_for(uri: str, datatype: Any) -> SignalBackend:
         MissingBackendError: The library of the protocol is not installed.
     """
     scheme, _, pv = uri.partition("://")
+    if MOCKING.get() and scheme in {"ca", "pva"}:
+        from .mocking import MockBackend  # it needs signals, which need this module
+
+        return MockBackend(uri, datatype=datatype)
     match scheme:
         case "ca":
             return _ca(uri, pv, datatype)

@@ -64,12 +64,12 @@ async def set_and_wait_for_value(
     Raises:
         WaitTimeoutError: Naming what the readback showed last.
     """
-    await set_and_wait_for_other(
+    await set_and_wait_for_other_value(
         signal, value, other=signal, match=match or (lambda seen: bool(seen == value)), timeout=timeout
     )
 
 
-async def set_and_wait_for_other(
+async def set_and_wait_for_other_value(
     signal: SignalW[T],
     value: T,
     *,

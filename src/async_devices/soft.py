@@ -39,7 +39,13 @@ class SoftBackend(SignalBackend):
 
     def _reading_of(self, value: Any) -> Reading[Any]:
         wire = self.converter.to_wire(value)
-        return {"value": self.converter.from_wire(wire), "timestamp": time.time(), "alarm_severity": 0}
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        return {
+            "value": self.converter.from_wire(wire),
+            "timestamp": seconds + nanoseconds * 1e-9,
+            "alarm_severity": 0,
+            "stamp": (seconds, nanoseconds),
+        }
 
     async def connect(self, *, timeout: float) -> None:
         """Nothing to do."""
@@ -84,6 +90,8 @@ class SoftBackend(SignalBackend):
 
 
 def _zero(datatype: Any) -> Any:
+    if datatype is None:
+        return 0
     if (dtype := element_dtype(datatype)) is not None:
         return np.zeros(0, dtype=dtype)
     kind = served_for(datatype).kind

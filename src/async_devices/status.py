@@ -6,15 +6,19 @@ engine, or any other, uses `add_callback`, `done`, `success` and `exception` ins
 *waiting*: what stops the hardware is the device's `stop`, which is its engine's business. An engine that must not own
 it waits by `add_callback`.
 
+It may be awaited in any loop. Where the work is in another one, progress and callbacks come from there.
+
 A Status made finished (`Status.finished()`) has no task at all: a soft axis costs a microsecond, not a trip round the
 loop.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from ..task_owner import TaskOwner
+from .loops import bridged, running_loop
 
 
 class Progress(NamedTuple):
@@ -53,17 +57,21 @@ class Status:
     __slots__ = ("_callbacks", "_error", "_future", "_owner", "_progress", "_watchers", "name")
 
     def __init__(
-        self, work: Coroutine[Any, Any, Any] | asyncio.Future[Any], *, name: str = "", owner: TaskOwner | None = None
+        self,
+        work: Coroutine[Any, Any, Any] | asyncio.Future[Any] | Future[Any],
+        *,
+        name: str = "",
+        owner: TaskOwner | None = None,
     ) -> None:
         """Follow `work`; a coroutine is started now, in a task of `owner` or of this Status.
 
         Args:
-            work: A coroutine, or a task or future that runs already.
+            work: A coroutine, or a task or future that runs already, in this loop or in another thread.
             name: What is under way, for messages.
             owner: Ends the task when it is closed (a device at disconnect).
         """
         self._begin(name)
-        if not isinstance(work, asyncio.Future):
+        if not isinstance(work, asyncio.Future | Future):
             self._owner = owner or TaskOwner(name or "status")
             work = self._owner.start(work, name=name)
         self._future = work
@@ -76,7 +84,7 @@ class Status:
         self._progress: Progress | None = None
         self._error: BaseException | None = None
         self._owner: TaskOwner | None = None
-        self._future: asyncio.Future[Any] | None = None
+        self._future: asyncio.Future[Any] | Future[Any] | None = None
 
     @classmethod
     def finished(cls, error: BaseException | None = None, *, name: str = "") -> "Status":
@@ -161,12 +169,19 @@ class Status:
             self._future.cancel()
 
     def __await__(self) -> Generator[Any, None, None]:
-        if self._future is not None:
-            yield from self._future.__await__()
+        future = self._future
+        if isinstance(future, Future):
+            yield from asyncio.wrap_future(future).__await__()
+        elif future is not None:
+            home = future.get_loop()
+            if future.done() or home is running_loop():
+                yield from _result(future).__await__() if future.done() else future.__await__()
+            else:
+                yield from bridged(home, lambda: _result(future), name=self.name).__await__()
         elif self._error is not None:
             raise self._error
 
-    def _ended(self, _: asyncio.Future[Any]) -> None:
+    def _ended(self, _: object) -> None:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(self)
@@ -174,3 +189,7 @@ class Status:
     def __repr__(self) -> str:
         state = "under way" if not self.done else "succeeded" if self.success else f"failed: {self.exception()!r}"
         return f"<Status {self.name or 'unnamed'} {state}>"
+
+
+async def _result(future: asyncio.Future[Any]) -> Any:
+    return future.result() if future.done() else await future

@@ -5,10 +5,11 @@
         def uri(self): return lambda name: f"mine://{name}"
 
 The server behind `uri` holds: `double` 1.5 in mm that may be -5 to 5; `integer` 7; `enum` Idle of Idle, Busy, Fault;
-`flag` False; `text` "hello"; `array` [1, 2, 3] of float64; `quick` 0.0; and keeps what is written. Tests put back
-what they change.
+`flag` False; `text` "hello"; `array` [1, 2, 3] of float64; `quick` 0.0; `strings` ["a", "b"]; `short` 3 in 16 bits; and
+keeps what is written. Tests put back what they change.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from .datatypes import StrictEnum, SubsetEnum, SupersetEnum
 from .device import Device
 from .errors import DatatypeError, NotConnectedError, ValueRefusedError
+from .protocols import Reading
 from .signal import SignalRW
 
 Uri = Callable[[str], str]
@@ -45,6 +47,13 @@ class FourStates(SupersetEnum):
     BUSY = "Busy"
     FAULT = "Fault"
     GONE = "Gone"
+
+
+class Letters(StrictEnum):
+    """What the elements of `strings` may be."""
+
+    A = "a"
+    B = "b"
 
 
 class OtherStates(StrictEnum):
@@ -106,6 +115,115 @@ class BackendTests:
             await signal.set(np.arange(5.0))
             _require((await signal.get_value()).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0], await signal.get_value())
             await signal.set(before)
+
+    async def test_the_instant_is_kept_to_the_nanosecond(self, uri: Uri) -> None:
+        """Times."""
+        async with connected_signal(float, uri("double")) as signal:
+            reading = await signal.reading()
+            seconds, nanoseconds = reading.get("stamp", (0, 0))
+            _require(seconds > 1_600_000_000 and 0 <= nanoseconds < 10**9, reading)
+            _require(abs(seconds + nanoseconds * 1e-9 - reading["timestamp"]) < 1e-6, reading)
+
+    async def test_a_number_that_does_not_fit_is_refused_before_it_is_written(self, uri: Uri) -> None:
+        """Nothing is rounded or wrapped in silence."""
+        async with connected_signal(int, uri("short")) as signal:
+            for value in (1.5, 2**70, "many"):
+                try:
+                    await signal.put(value)
+                except ValueRefusedError as error:
+                    _require("nothing was written" in str(error), str(error))
+                else:
+                    _require(False, f"{value!r} was taken")
+            _require(await signal.get_value() == 3)
+
+    async def test_a_bool_takes_no_text_for_true(self, uri: Uri) -> None:
+        """The label "No" is not True."""
+        async with connected_signal(bool, uri("flag")) as signal:
+            try:
+                await signal.put("No")
+            except ValueRefusedError as error:
+                _require("True or False" in str(error), str(error))
+            else:
+                _require(False, "a text was taken for a bool")
+
+    async def test_lists_of_text_and_of_choices_are_read_and_written(self, uri: Uri) -> None:
+        """Sequences."""
+        async with connected_signal(list[str], uri("strings")) as signal:
+            _require(await signal.get_value() == ["a", "b"], await signal.get_value())
+            await signal.set(["b", "a", "b"])
+            _require(await signal.get_value() == ["b", "a", "b"], await signal.get_value())
+            await signal.set(["a", "b"])
+        async with connected_signal(list[Letters], uri("strings")) as choices:
+            _require(await choices.get_value() == [Letters.A, Letters.B])
+            await choices.set([Letters.B])
+            _require(await choices.get_value() == [Letters.B])
+            try:
+                await choices.put(["z"])
+            except ValueRefusedError as error:
+                _require("z" in str(error), str(error))
+            else:
+                _require(False, "a choice that does not exist was taken")
+            await choices.set([Letters.A, Letters.B])
+
+    async def test_a_staged_signal_is_read_from_its_monitor(self, uri: Uri) -> None:
+        """Caching."""
+        async with connected_signal(float, uri("quick")) as signal:
+            await signal.set(0.0)
+            await signal.stage()
+            with signal.observe() as values:
+                _require(await anext(values) == 0.0)
+                await signal.set(7.0)
+                _require(await anext(values) == 7.0)
+                _require(await signal.get_value() == 7.0)
+            await signal.unstage()
+            await signal.set(0.0)
+            _require(await signal.get_value() == 0.0)
+
+    async def test_a_subscriber_is_called_at_once_at_every_change_and_no_more_when_it_is_cleared(
+        self, uri: Uri
+    ) -> None:
+        """Bluesky's Subscribable."""
+        async with connected_signal(float, uri("quick")) as signal:
+            await signal.set(0.0)
+            seen: list[float] = []
+            arrived = asyncio.Event()
+
+            def note(reading: dict[str, Reading[float]]) -> None:
+                seen.append(reading["signal"]["value"])
+                arrived.set()
+
+            signal.subscribe(note)
+            for value in (1.0, 2.0):
+                await arrived.wait()
+                arrived.clear()
+                await signal.set(value)
+            await arrived.wait()
+            signal.clear_sub(note)
+            await signal.set(0.0)
+            _require(seen == [0.0, 1.0, 2.0], seen)
+
+    async def test_every_verb_may_be_awaited_in_another_loop(self, uri: Uri) -> None:
+        """Bridges."""
+        async with connected_signal(float, uri("quick")) as signal:
+            await signal.set(0.0)
+
+            async def elsewhere() -> list[float]:
+                seen = [await signal.get_value()]
+                with signal.observe() as values:
+                    seen.append(await anext(values))
+                    status = signal.set(1.0)
+                    await status
+                    _require(status.success, status)
+                    seen.append(await anext(values))
+                seen.append(await signal.wait_for_value(1.0))
+                seen.append((await signal.locate())["setpoint"])
+                seen.append((await signal.read())["signal"]["value"])
+                await signal.put(0.0)
+                return seen
+
+            seen = await asyncio.to_thread(asyncio.run, elsewhere())
+            _require(seen == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0], seen)
+            _require(await signal.get_value() == 0.0)
 
     async def test_enums_match_as_strict_subset_and_superset(self, uri: Uri) -> None:
         """Choices."""

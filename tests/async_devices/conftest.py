@@ -1,6 +1,7 @@
 """Small servers of their own, where the EPICS clients of this process look."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -47,11 +48,28 @@ class ServerProcess:
             self.process.wait()
         self.process.stdout.close()
 
+    def freeze(self) -> None:
+        """Its circuits stay open and nobody answers on them."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+
+
+def start_ca(prefix: str, variant: str = "") -> ServerProcess:
+    port = str(beamline.CA_PORT)
+    environment = {"EPICS_CA_SERVER_PORT": port, "EPICS_CAS_SERVER_PORT": port}
+    return ServerProcess(str(SERVERS / "ca_server.py"), prefix, variant, environment=environment)
+
+
+def start_pva(prefix: str, variant: str = "") -> ServerProcess:
+    return ServerProcess(str(SERVERS / "pva_server.py"), prefix, str(PVA_PORT), str(PVA_UDP_PORT), variant)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +78,7 @@ def ca_server():
 
     libca reads its environment once per process, so it serves where the simulated beamline does in other modules.
     """
-    port = str(beamline.CA_PORT)
-    environment = {"EPICS_CA_SERVER_PORT": port, "EPICS_CAS_SERVER_PORT": port}
-    server = ServerProcess(str(SERVERS / "ca_server.py"), "T:", environment=environment)
+    server = start_ca("T:")
     yield "T:"
     beamline.forget_channels()
     server.end()
@@ -71,7 +87,7 @@ def ca_server():
 @pytest.fixture(scope="module")
 def pva_server():
     """Prefix of a small PV Access server."""
-    server = ServerProcess(str(SERVERS / "pva_server.py"), "T:", str(PVA_PORT), str(PVA_UDP_PORT))
+    server = start_pva("T:")
     os.environ["EPICS_PVA_NAME_SERVERS"] = f"127.0.0.1:{PVA_PORT}"
     yield "T:"
     del os.environ["EPICS_PVA_NAME_SERVERS"]

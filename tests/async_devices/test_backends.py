@@ -5,9 +5,11 @@ import time
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from wingbeat.async_devices import NotConnectedError
 from wingbeat.async_devices.datatypes import StrictEnum
 from wingbeat.async_devices.errors import DisconnectedError, PutFailedError, ValueRefusedError, WaitTimeoutError
+from wingbeat.async_devices.mocking import MockBackend
 from wingbeat.async_devices.signal import SignalRW
 from wingbeat.async_devices.soft import SoftBackend
 from wingbeat.async_devices.testing import BackendTests, ThreeStates, connected_signal
@@ -99,10 +101,61 @@ class TestPva(BackendTests):
             assert await signal.get_value() == "/tmp/µ"
             assert (await raw.get_value())[-1] == 0
 
-    async def test_64_bit_integers_and_lists_of_text_come_whole(self, uri):
-        async with connected_signal(int, uri("long")) as number, connected_signal(list[str], uri("strings")) as texts:
-            assert await number.get_value() == 2**40
-            assert await texts.get_value() == ["a", "b"]
+    @pytest.mark.parametrize(
+        ("name", "low", "high"),
+        [
+            ("byte", -(2**7), 2**7 - 1),
+            ("ubyte", 0, 2**8 - 1),
+            ("short", -(2**15), 2**15 - 1),
+            ("ushort", 0, 2**16 - 1),
+            ("uint", 0, 2**32 - 1),
+            ("long", -(2**63), 2**63 - 1),
+            ("ulong", 0, 2**64 - 1),
+        ],
+    )
+    async def test_integers_of_every_width_keep_their_ends_and_refuse_what_lies_beyond(self, uri, name, low, high):
+        async with connected_signal(int, uri(name)) as number:
+            before = await number.get_value()
+            for value in (low, high):
+                await number.put(value)
+                assert await number.get_value() == value
+            for value in (low - 1, high + 1):
+                with pytest.raises(ValueRefusedError, match="does not fit"):
+                    await number.put(value)
+            assert await number.get_value() == high
+            await number.put(before)
+
+    async def test_an_image_has_its_shape_and_its_dtype_read_and_written(self, uri):
+        async with connected_signal(NDArray[np.uint16], uri("image")) as signal:
+            image = await signal.get_value()
+            assert (image.dtype, image.tolist()) == (np.uint16, [[0, 1, 2], [3, 4, 5]])
+            assert (await signal.describe())["signal"]["shape"] == [2, 3]
+            colour = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
+            await signal.put(colour)
+            assert np.array_equal(await signal.get_value(), colour)
+            await signal.put(image)
+
+    async def test_alarm_its_message_its_limits_and_the_nanosecond_come_along(self, uri):
+        async with connected_signal(float, uri("alarmed")) as signal:
+            reading = await signal.reading()
+            assert (reading["alarm_severity"], reading["message"]) == (2, "HIHI")
+            assert reading["stamp"] == (1_700_000_000, 123_456_789)
+            limits = (await signal.describe())["signal"]["limits"]
+            assert limits["warning"] == {"low": 0.0, "high": 6.0}
+            assert limits["alarm"] == {"low": 0.0, "high": 8.0}
+
+    async def test_a_table_with_columns_it_does_not_have_or_of_two_lengths_is_refused(self, uri):
+        async with connected_signal(dict, uri("table")) as signal:
+            for columns in ({"colour": ["x"]}, {"name": ["x"], "number": [1, 2]}):
+                with pytest.raises(ValueRefusedError, match=r"\['name', 'number'\]"):
+                    await signal.put(columns)
+            assert (await signal.get_value())["name"][0] == "x"
+
+    async def test_fields_of_a_structure_are_written_alone(self, uri):
+        async with connected_signal(dict, uri("structure")) as signal:
+            await signal.put({"b": {"c": "new"}})
+            assert (await signal.get_value())["b"]["c"] == "new"
+            await signal.put({"a": 1.0, "b": {"c": "x"}})
 
     async def test_a_structure_of_no_known_type_reads_as_a_dict(self, uri):
         async with connected_signal(None, uri("structure")) as signal:
@@ -129,6 +182,8 @@ class SoftServer:
                 "soft://array", datatype=np.ndarray[tuple[int], np.dtype[np.float64]], initial=[1.0, 2.0, 3.0]
             ),
             "quick": SoftBackend("soft://quick", datatype=float),
+            "strings": SoftBackend("soft://strings", datatype=list[str], initial=["a", "b"]),
+            "short": SoftBackend("soft://short", datatype=int, initial=3),
         }
 
 
@@ -141,6 +196,8 @@ class TestSoft(BackendTests):
     test_enums_match_as_strict_subset_and_superset = None
     test_other_choices_are_refused_at_connect_and_named = None
     test_a_choice_that_is_none_is_refused_before_it_is_written = None
+    test_lists_of_text_and_of_choices_are_read_and_written = None
+    test_a_number_that_does_not_fit_is_refused_before_it_is_written = None  # a Python int holds any
 
     async def test_a_value_of_another_type_is_refused(self):
         class Colour(StrictEnum):
@@ -150,3 +207,24 @@ class TestSoft(BackendTests):
             await SoftBackend("soft://colour", datatype=Colour).put("Blue")
         with pytest.raises(ValueRefusedError, match="number"):
             await SoftBackend("soft://number", datatype=float).put("many")
+
+
+class TestMock(BackendTests):
+    @pytest.fixture
+    def uri(self):
+        return mocks().__getitem__
+
+    # A mock has the type of its only user: there is no server whose type could differ.
+    test_enums_match_as_strict_subset_and_superset = None
+    test_other_choices_are_refused_at_connect_and_named = None
+    test_a_choice_that_is_none_is_refused_before_it_is_written = None
+    test_lists_of_text_and_of_choices_are_read_and_written = None
+    test_a_number_that_does_not_fit_is_refused_before_it_is_written = None
+
+
+def mocks():
+    kinds = {name: backend.datatype for name, backend in SoftServer().pvs.items()}
+    found = {name: MockBackend(f"ca://{name}", datatype=datatype) for name, datatype in kinds.items()}
+    for name, value in {"double": 1.5, "integer": 7, "text": "hello", "array": [1.0, 2.0, 3.0], "short": 3}.items():
+        found[name].set_now(value)
+    return found

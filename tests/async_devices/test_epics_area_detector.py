@@ -7,13 +7,14 @@ import pytest
 from wingbeat.async_devices import StaticPathProvider
 from wingbeat.async_devices.epics import AreaDetector
 from wingbeat.async_devices.errors import (
+    AcquireError,
     AssetsNotReadyError,
     NoPathProviderError,
     ReadbackError,
     UnsupportedTriggerError,
     WriterError,
 )
-from wingbeat.async_devices.flight import FlightDetector, Identity, TriggerInfo
+from wingbeat.async_devices.flight import FlightDetector, Identity, PausableDetector, TriggerInfo
 from wingbeat.stream_resource.files import read_rows
 from wingbeat.stream_resource.frames import FrameRange
 from wingbeat.stream_resource.uris import path_of_uri
@@ -37,7 +38,8 @@ async def cam(simulated_beamline, tmp_path):
 
 async def test_it_satisfies_the_contract_of_a_flight(cam):
     assert isinstance(cam, FlightDetector)
-    assert cam.data_keys == ("cam",)
+    assert isinstance(cam, PausableDetector)
+    assert cam.data_keys == ("cam", "cam-unique_id", "cam-timestamp", "cam-epics_ts_sec", "cam-epics_ts_nsec")
     assert await cam.deadtime() == pytest.approx(5e-5)
 
 
@@ -47,12 +49,12 @@ async def test_internal_triggers_give_one_row_each_in_one_file(cam):
         await cam.assets()
     for _ in range(3):
         await cam.trigger()
-    (asset,) = await cam.assets()
+    asset, *_ = await cam.assets()
     found = await cam.identities(FrameRange(0, 3))
     assert found.unique_ids.tolist() == [1, 2, 3]
     assert np.all(np.diff(found.times_ns) > 0)
     counts = await cam.counts()
-    assert (counts.exposed, counts.written, counts.dropped) == (1, 3, 0)
+    assert (counts.exposed, counts.written, counts.dropped) == (3, 3, 0)
     key = (await cam.describe())["cam"]
     await cam.unstage()
     frames = read_rows(path_of_uri(asset.uri), asset.dataset, rows=FrameRange(0, 3))
@@ -73,7 +75,7 @@ async def test_the_shape_described_is_the_shape_written_after_a_change_of_size(c
         await cam.stage()
         described = (await cam.describe_collect())["cam"]["shape"]
         await cam.trigger()
-        (asset,) = await cam.assets()
+        asset, *_ = await cam.assets()
         await cam.unstage()
         frames = read_rows(path_of_uri(asset.uri), asset.dataset, rows=FrameRange(0, 1))
         assert described == [1, 32, 48] == list(frames.shape)
@@ -95,11 +97,12 @@ async def test_step_documents_come_once_and_in_the_device_side_form(cam):
     third = [doc async for doc in cam.collect_asset_docs()]
     nothing = [doc async for doc in cam.collect_asset_docs()]
     await cam.unstage()
-    assert [name for name, _ in first] == ["stream_resource", "stream_datum"]
-    assert first[0][1]["run_start"] == ""
-    assert first[1][1]["descriptor"] == ""
-    assert first[1][1]["seq_nums"] == {"start": 0, "stop": 0}
-    ranges = [doc["indices"] for name, doc in first + second + third if name == "stream_datum"]
+    assert [name for name, _ in first] == ["stream_resource"] * 5 + ["stream_datum"] * 5
+    assert [doc["data_key"] for _, doc in first[:5]] == list(cam.data_keys)
+    assert all(doc["run_start"] == "" for _, doc in first[:5])
+    assert all(doc["descriptor"] == "" and doc["seq_nums"] == {"start": 0, "stop": 0} for _, doc in first[5:])
+    frames = first[0][1]["uid"]
+    ranges = [doc["indices"] for _, doc in first + second + third if doc.get("stream_resource") == frames]
     assert ranges == [{"start": 0, "stop": 1}, {"start": 1, "stop": 2}, {"start": 2, "stop": 3}]
     assert nothing == []
 
@@ -176,7 +179,23 @@ async def test_stop_while_a_trigger_is_pending_takes_less_than_two_seconds(cam):
     await cam.driver.acquiring.wait_for_value(True)
     async with asyncio.timeout(2):
         await cam.stop()
-        pending.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(AcquireError, match="stopped with 0 frames written"):
             await pending
     await cam.driver.acquire_time.put(1e-3)
+
+
+async def test_a_capture_that_another_client_left_running_is_ended_not_truncated(cam, tmp_path):
+    await cam.prepare(TriggerInfo(livetime=1e-3, frames=5))
+    await cam.kickoff()
+    await cam.complete()
+    first = (await cam.assets())[0]
+    other = AreaDetector("SIM:CAM:", path_provider=StaticPathProvider(tmp_path / "other"), protocol="pva", name="other")
+    await other.connect()
+    await other.prepare(TriggerInfo(livetime=1e-3, frames=2))
+    await other.kickoff()
+    await other.complete()
+    with pytest.raises(WriterError, match="stopped capturing by itself"):
+        await cam.finish()
+    await other.finish()
+    await other.disconnect()
+    assert read_rows(path_of_uri(first.uri), first.dataset, rows=FrameRange(0, 5)).shape == (5, 64, 64)

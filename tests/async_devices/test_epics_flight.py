@@ -102,14 +102,22 @@ async def test_a_panda_that_is_not_there_is_named(simulated_beamline):
     await panda.disconnect()
 
 
-async def test_a_profile_that_jumps_is_refused_with_the_controllers_reason(pmac):
-    far = {"times_us": np.array([1000]), "positions": {"X": np.array([9.0])}, "velocities": {"X": np.array([0.0])}}
+async def test_a_profile_that_cannot_be_flown_is_refused_with_the_controllers_reason(pmac):
+    far = {"times_us": np.array([1000]), "positions": {"X": np.array([99.0])}, "velocities": {"X": np.array([0.0])}}
     with pytest.raises(
         BuildFailedError, match=r"pmac: the controller refused the profile of 1 points \(Failure\): \w+"
     ):
         await pmac.build(coordinate_system="CS1", **far)
     with pytest.raises(BuildFailedError, match="one position and one velocity per time"):
         await pmac.build(coordinate_system="CS1", **(far | {"times_us": np.array([1, 2])}))
+    jump = far | {"positions": {"X": np.array([9.0])}}
+    with pytest.raises((BuildFailedError, ExecuteFailedError), match=r"\(Failure\): .*away from the first point"):
+        await build_and_execute(pmac, jump)
+
+
+async def build_and_execute(pmac, profile):
+    await pmac.build(coordinate_system="CS1", **profile)
+    await pmac.execute()
 
 
 async def test_an_aborted_profile_fails_and_says_so(pmac):

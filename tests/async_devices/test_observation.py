@@ -4,7 +4,7 @@ import gc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wingbeat.async_devices import set_and_wait_for_other, soft_signal_r_and_setter, soft_signal_rw
+from wingbeat.async_devices import set_and_wait_for_other_value, soft_signal_r_and_setter, soft_signal_rw
 from wingbeat.async_devices.errors import DisconnectedError, WaitTimeoutError
 from wingbeat.async_devices.observation import Observation
 
@@ -91,5 +91,5 @@ async def test_a_write_waits_for_its_effect_elsewhere(virtual_clock):
 
     async with asyncio.TaskGroup() as group:
         group.create_task(machine())
-        await set_and_wait_for_other(demand, 5, other=readback, match=5)
+        await set_and_wait_for_other_value(demand, 5, other=readback, match=5)
     assert await readback.get_value() == 5

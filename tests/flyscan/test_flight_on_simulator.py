@@ -73,7 +73,7 @@ async def test_a_raster_is_flown_and_every_frame_is_accounted_for(beamline, engi
         assert [entry[key] for key in ("planned", "triggered", "written", "missing")] == [PLANNED] * 3 + [0]
     arrays = run.index.streams["primary"].arrays
     assert {array.committed for array in arrays.values()} == {PLANNED}
-    assert set(arrays) == {"cam", *beamline.panda.capture.data_keys}
+    assert set(arrays) == {*beamline.cam.data_keys, *beamline.panda.capture.data_keys}
 
 
 async def test_measured_positions_are_the_planned_ones_frame_by_frame(beamline, engine):

@@ -1,6 +1,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+DBE_PROPERTY: int
 FORMAT_RAW: int
 FORMAT_TIME: int
 FORMAT_CTRL: int
