@@ -18,7 +18,7 @@ from caproto.server import common as caproto_common
 from .ca_face import CaFace
 from .errors import PortTakenError
 from .pace import Pace
-from .ports import LOOPBACK, reserve_port
+from .ports import LOOPBACK, PortClaim
 from .pv import SimPV
 from .record import COMPLETION
 
@@ -132,7 +132,8 @@ class ChannelAccessServer:
     def __init__(self, pvs: Iterable[SimPV], *, port: int, pace: Pace) -> None:
         # No beacons: on loopback they only cause errors, and clients of private ports do not listen for them.
         os.environ.update(EPICS_CAS_AUTO_BEACON_ADDR_LIST="NO", EPICS_CAS_BEACON_ADDR_LIST="")
-        self.port = reserve_port(port, purpose="Channel Access")
+        self._claim = PortClaim(port, purpose="Channel Access")
+        self.port = self._claim.port
         self._channels = {pv.name: CaFace(pv).channel for pv in pvs}
         self._pace = pace
 
@@ -166,6 +167,10 @@ class ChannelAccessServer:
             finally:
                 await context.hang_up()
                 running.cancel()
+
+    def close(self) -> None:
+        """Give the port back; nothing is served afterwards."""
+        self._claim.close()
 
     def environment(self) -> dict[str, str]:
         """Give what a client needs to find this server and no other."""

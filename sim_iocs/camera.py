@@ -30,6 +30,7 @@ from .ndarray import DTYPES, Ports, post_layout
 from .picture import Scene
 from .plugin_chain import PluginChain
 from .pv_group import PVGroup
+from .severities import alarm_healthy
 from .shots import Shots
 from .world import World
 
@@ -46,6 +47,9 @@ class Camera:
         prefix: PV prefix, as SIM:CAM:.
         settings: Sensor, triggers, clock, traps.
         world: Clock, axes, beam.
+
+    Attributes:
+        ports: Where its arrays and those of its plugins go.
     """
 
     def __init__(self, prefix: str, settings: CameraSettings, *, world: World) -> None:
@@ -68,11 +72,13 @@ class Camera:
             on_attributes=self._put_attributes,
         )
         self.pvs = self.driver.pvs
-        self._ports = Ports()
+        self.ports = Ports()
         options = FileOptions(in_process=settings.writer == "process", faults=self.faults, traps=self._traps)
-        self.plugins = PluginChain(prefix, settings, scene=self.scene, ports=self._ports, options=options)
+        self.plugins = PluginChain(prefix, settings, scene=self.scene, ports=self.ports, options=options)
         self.hdf = self.plugins.hdf
         self._post_layout()
+        if Trap.HEALTHY_ALARMS in settings.traps:
+            alarm_healthy(self.groups())
 
     @property
     def busy(self) -> bool:
@@ -138,7 +144,7 @@ class Camera:
     def _pass_on(self, frames: Frames) -> None:
         if self.pvs["ArrayCallbacks"].value:
             self._post_layout()
-            self._ports.publish(self.driver.port, scenery=self.scene(), shots=self._shots(frames))
+            self.ports.publish(self.driver.port, scenery=self.scene(), shots=self._shots(frames))
 
     def _post_layout(self) -> None:
         scene = self.scene()

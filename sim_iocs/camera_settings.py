@@ -26,6 +26,7 @@ class Trap(StrEnum):
         SINGLE_MODE: Capture = 1 with FileWriteMode = Single does nothing, and says nothing.
         SHORT_PLUGIN_WAIT: Acquire completes before the plugins are done, although WaitForPlugins is Yes.
         SLOW_ATTRIBUTES: A put to NDAttributesFile takes half a second.
+        HEALTHY_ALARMS: Undefined records and switches that are on have alarms, with nothing wrong; from the start only.
     """
 
     PHANTOM_ROW = "phantom_row"
@@ -40,6 +41,7 @@ class Trap(StrEnum):
     SINGLE_MODE = "single_mode"
     SHORT_PLUGIN_WAIT = "short_plugin_wait"
     SLOW_ATTRIBUTES = "slow_attributes"
+    HEALTHY_ALARMS = "healthy_alarms"
 
 
 class CameraSettings(Section):

@@ -16,16 +16,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from .axis import Axis
 from .clock import NS
 from .motor_alarm import Alarm, Condition, judge
 from .motor_fields import add_motor_fields
 from .motor_frame import MotorFrame
+from .motor_puts import MotorPuts
 from .motor_settings import MotorSettings
 from .motor_speeds import MotorSpeeds
-from .pv import Handler
 from .pv_group import PVGroup
 from .record import Record
 from .track import Track, ramp_down, ramp_to_speed, trapezoid
@@ -47,6 +46,7 @@ class Motor:
 
     Attributes:
         pvs: Its fields, by their suffixes.
+        frame: Its coordinates.
         claimed_by: Who else moves the axis now, and has to be asked first.
         on_stop: Called when the motor is stopped, whoever moves it.
         record: Holds puts with completion back where the beamline is told to (a trap of real records).
@@ -65,35 +65,12 @@ class Motor:
         self._rest = asyncio.Event()
         self._rest.set()
         self.pvs = add_motor_fields(name, settings, position=axis.measured(world.now_ns()))
-        self._frame, self._speeds = MotorFrame(self.pvs, axis, world=world), MotorSpeeds(self.pvs)
-        for field, handler in self._handlers().items():
+        self.frame, self._speeds = MotorFrame(self.pvs, axis, world=world), MotorSpeeds(self.pvs)
+        handlers = self.frame.handlers() | self._speeds.handlers() | MotorPuts(self).handlers()
+        for field, handler in handlers.items():
             self.pvs[field].handler = handler
         for pv in self.pvs.pvs.values():
             pv.record = self.record
-
-    def _handlers(self) -> dict[str, Handler]:
-        buttons: dict[str, Handler] = {
-            ".TWF": partial(self._tweak, 1),
-            ".TWR": partial(self._tweak, -1),
-            ".JOGF": partial(self._jog, 1),
-            ".JOGR": partial(self._jog, -1),
-            ".HOMF": partial(self._home, ".HOMF"),
-            ".HOMR": partial(self._home, ".HOMR"),
-            ".SSET": partial(self._choose, ".SET", "Set"),
-            ".SUSE": partial(self._choose, ".SET", "Use"),
-            ".STOP": self._put_stop,
-            ".SYNC": self._put_sync,
-        }
-        mine: dict[str, Handler] = {
-            "": self._put_value,
-            ".VAL": self._put_value,
-            ".DVAL": self._put_dial,
-            ".RVAL": self._put_raw,
-            ".RLV": self._put_relative,
-            ".SPMG": self._put_spmg,
-            ".CNEN": self._put_enable,
-        }
-        return self._frame.handlers() | self._speeds.handlers() | buttons | mine
 
     def groups(self) -> Iterable[PVGroup]:
         """Give its PVs."""
@@ -103,6 +80,11 @@ class Motor:
     def busy(self) -> bool:
         """Whether the axis moves, or its end has not been posted yet."""
         return self._moving or self._world.now_ns() < self.axis.stop_ns
+
+    @property
+    def moving(self) -> bool:
+        """What MOVN says."""
+        return self._moving
 
     @property
     def velocity(self) -> float:
@@ -122,7 +104,7 @@ class Motor:
     @property
     def axis_limits(self) -> tuple[float, float]:
         """Limits in the axis' own coordinates (low, high); equal when there are none."""
-        return self._frame.axis_limits
+        return self.frame.axis_limits
 
     def reachable(self, position: float) -> bool:
         """Whether the soft limits allow a position in the axis' own coordinates."""
@@ -131,7 +113,7 @@ class Motor:
 
     def show_position(self) -> None:
         """Post the read-backs although the axis rests: the encoder says something else than before."""
-        self._frame.post_readback(self._world.instant_ns())
+        self.frame.post_readback(self._world.instant_ns())
 
     def update(self, now_ns: int) -> None:
         """Post what has changed until now; called by the pump."""
@@ -142,7 +124,7 @@ class Motor:
             return
         if moving and now_ns - self._last_poll_ns >= POLL_NS:
             self._last_poll_ns = now_ns
-            self._frame.post_readback(now_ns)
+            self.frame.post_readback(now_ns)
         if not moving:
             self._come_to_rest(now_ns)
 
@@ -152,12 +134,12 @@ class Motor:
         self._stopping = False
         self._post_counts(".RCNT", 0)
         self._bias = 0.0
-        dial, backlash = self._frame.dial(target), self._frame.get(".BDST")
-        slow = partial(self._leg, dial, self._frame.get(".BVEL"), self._speeds.ramp(".BVEL", ".BACC"))
-        fast = partial(self._leg, speed=self._frame.get(".VELO"), acceleration=self.acceleration)
-        if not self._frame.has_backlash:
+        dial, backlash = self.frame.dial(target), self.frame.get(".BDST")
+        slow = partial(self._leg, dial, self.frame.get(".BVEL"), self._speeds.ramp(".BVEL", ".BACC"))
+        fast = partial(self._leg, speed=self.frame.get(".VELO"), acceleration=self.acceleration)
+        if not self.frame.has_backlash:
             self._legs.append(partial(fast, dial))
-        elif self._frame.needs_far_side(dial):
+        elif self.frame.needs_far_side(dial):
             self._legs += [partial(fast, dial - backlash), slow]
         else:
             self._legs.append(slow)
@@ -170,7 +152,7 @@ class Motor:
         self._legs.popleft()()
 
     def _leg(self, dial: float, speed: float, acceleration: float) -> None:
-        target = self._reachable(dial - self._frame.zero + self._bias)
+        target = self._reachable(dial - self.frame.zero + self._bias)
 
         def plan(t_ns: int, position: float, velocity: float) -> Track:
             return trapezoid(t_ns, position, velocity=velocity, target=target, speed=speed, acceleration=acceleration)
@@ -232,7 +214,7 @@ class Motor:
             self.on_stop()
         self._legs.clear()
         self._commanded = False
-        self._show_alarm()
+        self.show_alarm()
         self._world.awake.set()
 
     def _post_counts(self, field: str, value: int) -> None:
@@ -245,11 +227,11 @@ class Motor:
             self.pvs[".MISS"].post_change(0)
             self.pvs[".DMOV"].post(0)
             self.pvs[".MOVN"].post(1)
-            self._show_alarm()
+            self.show_alarm()
 
     def _come_to_rest(self, now_ns: int) -> None:
         if self._legs:
-            self._frame.post_readback(now_ns)
+            self.frame.post_readback(now_ns)
             self._legs.popleft()()
             return
         if self._commanded and not self._stopping and self._retried(now_ns):
@@ -257,31 +239,31 @@ class Motor:
         self._end(now_ns)
 
     def _retried(self, now_ns: int) -> bool:
-        missing = self._frame.get(".DVAL") - self.axis.measured(now_ns) - self._frame.zero
-        done = self._frame.get(".RCNT")
-        if abs(missing) <= max(self._frame.get(".RDBD"), self.axis.resolution) or self.condition.problem:
+        missing = self.frame.get(".DVAL") - self.axis.measured(now_ns) - self.frame.zero
+        done = self.frame.get(".RCNT")
+        if abs(missing) <= max(self.frame.get(".RDBD"), self.axis.resolution) or self.condition.problem:
             return False
-        if done >= self._frame.get(".RTRY"):
+        if done >= self.frame.get(".RTRY"):
             self.pvs[".MISS"].post(1)
             return False
         self.pvs[".RCNT"].post(int(done) + 1)
         if self.pvs[".UEIP"].label == "Yes":
-            self._bias += missing * self._frame.get(".FRAC")
-        self._leg(self._frame.get(".DVAL"), self._frame.get(".VELO"), self.acceleration)
+            self._bias += missing * self.frame.get(".FRAC")
+        self._leg(self.frame.get(".DVAL"), self.frame.get(".VELO"), self.acceleration)
         return True
 
     def _end(self, now_ns: int) -> None:
         self._moving = False
         self.condition.reach(self.axis.position(now_ns), self.axis.resolution)
-        self._frame.post_readback(now_ns)
+        self.frame.post_readback(now_ns)
         paused = self.pvs[".SPMG"].label == "Pause"
         if not self._commanded and not paused:
-            self._frame.post_value(self._frame.get(".RBV"))
+            self.frame.post_value(self.frame.get(".RBV"))
         if self._commanded and self.condition.problem:
             self.pvs[".MISS"].post_change(1)
         self._commanded = self._stopping = False
         self._release_buttons()
-        self._show_alarm()
+        self.show_alarm()
         self.pvs[".MOVN"].post(0)
         self.pvs[".DMOV"].post(1)
         self._rest.set()
@@ -292,9 +274,10 @@ class Motor:
         for button in (".JOGF", ".JOGR", ".HOMF", ".HOMR"):
             self._post_counts(button, 0)
 
-    def _show_alarm(self) -> None:
+    def show_alarm(self) -> None:
+        """Post the alarm, the limit switches and MSTA as they are now."""
         alarm: Alarm = judge(self.condition, severity=int(self.pvs[".HLSV"].value))
-        sign = self._frame.sign
+        sign = self.frame.sign
         self._post_counts(".HLS", int(self.condition.high if sign > 0 else self.condition.low))
         self._post_counts(".LLS", int(self.condition.low if sign > 0 else self.condition.high))
         self._post_counts(".STAT", alarm.status)
@@ -306,121 +289,43 @@ class Motor:
         status = self.condition.status(moving=self._moving, forward=forward, enabled=enabled)
         self.pvs[".MSTA"].post_change(status)
 
-    async def _put_value(self, user: float) -> None:
-        if self.pvs[".SET"].label == "Set":
-            self._frame.redefine(user)
-            return
-        if not self._frame.inside(user) or self.claimed_by is not None or self.pvs[".SPMG"].label == "Stop":
-            # The put succeeds, VAL goes back and DMOV never drops: only LVIO tells. So does the record.
-            self.pvs[".LVIO"].post(int(not self._frame.inside(user)))
-            self._frame.post_value(self._frame.get(".VAL"))
-            return
-        self.pvs[".LVIO"].post_change(0)
-        self._frame.post_value(user)
-        if self.pvs[".SPMG"].label == "Pause":
-            return
-        deadband = max(self._frame.get(".RDBD"), self._frame.get(".SPDB"))
-        if self._moving or abs(user - self._frame.get(".RBV")) >= deadband:
-            self.condition.problem = False
-            self.move(user)
-            await self.at_rest()
-
-    async def _put_dial(self, dial: float) -> None:
-        if self.pvs[".SET"].label == "Set":
-            self._frame.redefine_dial(dial)
-        else:
-            await self._put_value(self._frame.user(dial))
-
-    async def _put_raw(self, counts: int) -> None:
-        await self._put_dial(counts * self._frame.get(".MRES"))
-
-    async def _put_relative(self, distance: float) -> None:
-        self.pvs[".RLV"].post(0.0)
-        await self._put_value(self._frame.get(".VAL") + distance)
-
-    async def _tweak(self, sign: int, value: Any) -> None:
-        if not value:
-            return
-        await self._put_value(self._frame.get(".VAL") + sign * self._frame.get(".TWV"))
-        self.pvs[".TWF" if sign > 0 else ".TWR"].post(0)
-
-    async def _jog(self, sign: int, value: int) -> None:
-        button = ".JOGF" if sign > 0 else ".JOGR"
-        if not value:
-            if self.pvs[button].value:
-                self.pvs[button].post(0)
-                self._end_jog()
-            return
-        if self.pvs[".SPMG"].label in ("Stop", "Pause") or self.claimed_by is not None:
-            return
+    def jog(self, sign: int) -> None:
+        """Go on at JVEL in a user direction (1 or -1), to the soft limit if there is one."""
         self._legs.clear()
         self._stopping = False
-        self.pvs[button].post(1)
         self._begin()
         self._commanded = False
-        speed, acceleration = sign * self._frame.sign * self._frame.get(".JVEL"), self._frame.get(".JAR")
+        speed, acceleration = sign * self.frame.sign * self.frame.get(".JVEL"), self.frame.get(".JAR")
         low, high = self.axis_limits
         if low == high:
             self._world.command((self.axis, partial(_endless, speed=speed, acceleration=acceleration)))
         else:
             # A jog ends at the soft limit.
-            self._leg((high if speed > 0 else low) + self._frame.zero, abs(speed), acceleration)
-        await self.at_rest()
+            self._leg((high if speed > 0 else low) + self.frame.zero, abs(speed), acceleration)
 
-    def _end_jog(self) -> None:
+    def end_jog(self) -> None:
+        """Ramp down at JAR."""
         if self._world.now_ns() < self.axis.stop_ns:
-            acceleration = self._frame.get(".JAR")
+            acceleration = self.frame.get(".JAR")
             self._world.command((self.axis, lambda t, p, v: ramp_down(t, p, velocity=v, acceleration=acceleration)))
 
-    async def _home(self, button: str, value: int) -> None:
-        if not value or self.pvs[".SPMG"].label in ("Stop", "Pause") or self.claimed_by is not None:
-            return
-        self.pvs[button].post(1)
+    def home(self) -> None:
+        """Go to the home switch at HVEL."""
         self._legs.clear()
         self._stopping = False
         self._bias = 0.0
-        speed = self._frame.get(".HVEL")
+        speed = self.frame.get(".HVEL")
         # The last leg has no way to go: it notes that the switch was found.
         self._legs += [
-            partial(self._leg, self.settings.home + self._frame.zero, speed, self.acceleration),
+            partial(self._leg, self.settings.home + self.frame.zero, speed, self.acceleration),
             self._note_home,
         ]
         self._start()
         self._commanded = False
-        await self.at_rest()
 
     def _note_home(self) -> None:
         self.condition.homed = True
         self.pvs[".ATHM"].post(1)
-
-    async def _choose(self, field: str, label: str, value: int) -> None:
-        if value:
-            await self.pvs[field].put(label)
-
-    async def _put_stop(self, value: int) -> None:
-        if value:
-            self.stop()
-        self.pvs[".STOP"].post(0)
-
-    async def _put_sync(self, value: int) -> None:
-        if value and not self._moving:
-            self._frame.post_value(self._frame.get(".RBV"))
-        self.pvs[".SYNC"].post(0)
-
-    async def _put_spmg(self, index: int) -> None:
-        before = self.pvs[".SPMG"].label
-        self.pvs[".SPMG"].post(index)
-        now = self.pvs[".SPMG"].label
-        if now in ("Stop", "Pause"):
-            self.stop()
-        elif before == "Pause" and not self._moving and self._frame.get(".VAL") != self._frame.get(".RBV"):
-            await self._put_value(self._frame.get(".VAL"))
-
-    async def _put_enable(self, index: int) -> None:
-        self.pvs[".CNEN"].post(index)
-        if self.pvs[".CNEN"].label == "Disable":
-            self.stop()
-        self._show_alarm()
 
 
 def _endless(t_ns: int, position: float, velocity: float, *, speed: float, acceleration: float) -> Track:

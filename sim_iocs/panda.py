@@ -13,6 +13,7 @@ from typing import Any
 from p4p.server.asyncio import SharedPV
 
 from .faults import Switch
+from .pace import Pace
 from .panda_data import DataBlock
 from .panda_encoder import EncoderSource
 from .panda_fabric import Fabric
@@ -49,6 +50,7 @@ class Panda:
         model: the machine itself.
         port: its data port.
         wake: called when the model was armed or enabled, so that the pump starts to run.
+        pace: how puts are served.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Panda:
         self.model = PandaModel(axes, epoch_ns=clock(), counts=counts)
         self.port = DataPort(limits)
         self.wake: Callable[[], None] | None = None
+        self.pace = Pace()
         self._prefix, self._clock = prefix, clock
         self._blocks: tuple[BlockFields, ...] = tuple(panda_blocks(self.model))
         self._tree: PandaTree | None = None
@@ -112,6 +115,7 @@ class Panda:
         self.model.advance(self._clock())
 
     async def _put(self, block: str, field: Field, value: Any) -> Any:
+        await self.pace.wait()
         self._settle()
         shown = await self._puts.put(block, field, value)
         if field.role in (Role.CAPTURE, Role.DATASET):
@@ -120,6 +124,7 @@ class Panda:
         return shown
 
     async def _load(self, block: str, table: str, columns: dict[str, Any]) -> dict[str, Any]:
+        await self.pace.wait()
         self._settle()
         shown = self._puts.load(block, table, columns)
         self._changed()

@@ -26,13 +26,13 @@ from .gpio import LINES, Gpio
 from .half_buffer import HalfBuffers
 from .motor import Motor
 from .motor_settings import PmacSettings
-from .profile import MAX_POINTS, AxisLimits, Profile, make_profile
-from .pv import Kind
+from .profile import AxisLimits, Profile, make_profile
+from .profile_pvs import add_profile_pvs
+from .pv import Handler, Kind
 from .pv_group import PVGroup
 from .track import Track, ramp_down
 from .world import World
 
-STATUSES = ("Undefined", "Success", "Failure")
 AT_REST = 1e-9
 
 
@@ -66,7 +66,8 @@ class Pmac:
             )
             for port, axes in settings.coordinate_systems.items()
         }
-        self._add_profile_pvs()
+        puts: dict[str, Handler] = {"Build": self._build, "Append": self._append, "Execute": self._execute}
+        add_profile_pvs(self.pvs, puts, abort=self._abort, system=next(iter(self._systems), ""))
         for system in self._systems.values():
             for motor in system.motors.values():
                 motor.on_stop = partial(self._stop_motor, motor)
@@ -312,27 +313,3 @@ class Pmac:
     def _put_late(self, value: int) -> None:
         # What is appended from now on comes too late, as by a driver that is held up.
         self._late = bool(value)
-
-    def _add_profile_pvs(self) -> None:
-        add = self.pvs.add
-        add("ProfileTimeArray", Kind.FLOATS, [0.0], length=MAX_POINTS, units="us")
-        add("UserArray", Kind.INTS, [0], length=MAX_POINTS)
-        for letter in LETTERS:
-            add(f"{letter}:Positions", Kind.FLOATS, [0.0], length=MAX_POINTS)
-            add(f"{letter}:Velocities", Kind.FLOATS, [0.0], length=MAX_POINTS)
-            self.pvs.enum(f"{letter}:UseAxis", ("No", "Yes"))
-        add("TotalPoints_RBV", Kind.INT, 0, read_only=True)
-        add("ProfilePointsToBuild", Kind.INT, 1)
-        add("ProfileNumPoints", Kind.INT, MAX_POINTS, read_only=True)
-        handlers = {"Build": self._build, "Append": self._append, "Execute": self._execute}
-        for verb, handler in handlers.items():
-            self.pvs.enum(f"Profile{verb}", ("Done", verb), handler=handler)
-            states = ("Done", "Busy" if verb != "Execute" else "Executing")
-            self.pvs.enum(f"Profile{verb}State_RBV", states, read_only=True)
-            self.pvs.enum(f"Profile{verb}Status_RBV", STATUSES, read_only=True)
-            self.pvs.text(f"Profile{verb}Message_RBV", "", read_only=True)
-        self.pvs.enum("ProfileAbort", ("Done", "Abort"), handler=self._abort)
-        add("ProfileCsName", Kind.STRING, next(iter(self._systems), ""))
-        self.pvs.enum("ProfileCalcVel", ("No", "Yes"))
-        for line in LINES:
-            self.pvs.enum(f"{line}_RBV", ("Low", "High"), read_only=True)

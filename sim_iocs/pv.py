@@ -82,12 +82,14 @@ class SimPV:
 
     Attributes:
         record: The record of which it is a field, or None.
+        judge: Gives the alarm (status, severity) of a value that is posted; None leaves it to others.
     """
 
     def __init__(self, name: str, kind: Kind, *, value: Any, handler: Handler | None = None, meta: Meta) -> None:
         self.name, self.kind, self.meta, self.handler = name, kind, meta, handler
         self.value: Any = self._clean(value)
         self.record: Record | None = None
+        self.judge: Callable[[Any], tuple[int, int]] | None = None
         self._alarm = (0, 0)
         self._faces: list[Face] = []
 
@@ -99,6 +101,8 @@ class SimPV:
     def show_on(self, face: Face) -> None:
         """Post on `face` from now on."""
         self._faces.append(face)
+        if self._alarm != (0, 0):
+            face.post_alarm(*self._alarm)
 
     async def put(self, value: Any) -> None:
         """Do what a client's put does, and return when it is complete.
@@ -123,6 +127,8 @@ class SimPV:
         self.value = self._clean(value)
         for face in self._faces:
             face.post(self.value)
+        if self.judge is not None:
+            self.set_alarm(*self.judge(self.value))
 
     def post_change(self, value: Any) -> None:
         """Post only if the value differs; not for arrays."""
@@ -134,6 +140,11 @@ class SimPV:
         self.meta = replace(self.meta, limits=(low, high))
         for face in self._faces:
             face.post_limits(low, high)
+
+    @property
+    def alarm(self) -> tuple[int, int]:
+        """The alarm's (status, severity); 0, 0 = none."""
+        return self._alarm
 
     def set_alarm(self, status: int, severity: int) -> None:
         """Change the alarm; subscribers are told when it differs. 0, 0 = none."""

@@ -4,6 +4,7 @@ import time
 from typing import Any, cast
 
 import caproto
+import numpy as np
 from p4p import Value
 from p4p.nt import NTEnum, NTScalar
 from p4p.server import ServerOperation
@@ -13,6 +14,7 @@ from .errors import RefusedPutError
 from .pace import Pace
 from .pv import Kind, SimPV
 from .record import COMPLETION
+from .text_buffer import TextBuffer
 
 PVA_CODES = {
     Kind.FLOAT: "d",
@@ -34,17 +36,23 @@ class PvaFace:
     Args:
         pv: What is shown.
         pace: How puts are served.
+        texts_are_bytes: Show texts as EPICS' own server does.
 
     Attributes:
         shared: What p4p serves.
     """
 
-    def __init__(self, pv: SimPV, *, pace: Pace) -> None:
+    def __init__(self, pv: SimPV, *, pace: Pace, texts_are_bytes: bool = False) -> None:
         self._pv = pv
+        as_bytes = texts_are_bytes and pv.kind is Kind.TEXT
+        self._buffer = TextBuffer(pv.value, length=pv.meta.length) if as_bytes else None
         meta, first = pv.meta, {"value": self._shown(pv.value), **_stamp()}
         if pv.kind is Kind.ENUM:
             self._type = NTEnum.buildType()
             first["value"] = {"index": int(pv.value), "choices": list(meta.choices)}
+        elif as_bytes:
+            self._type = NTScalar.buildType("ab", display=True, form=True)
+            first["display"] = {"form": {"index": 1, "choices": ["Default", "String"]}}
         else:
             numeric = pv.kind not in (Kind.STRING, Kind.TEXT)
             self._type = NTScalar.buildType(PVA_CODES[pv.kind], display=True, control=numeric, form=numeric)
@@ -53,7 +61,7 @@ class PvaFace:
                 low, high = meta.limits
                 first["display"] |= {"limitLow": low, "limitHigh": high}
                 first["control"] = {"limitLow": low, "limitHigh": high}
-        self.shared = SharedPV(handler=_PutHandler(pv, pace), initial=Value(self._type, first))
+        self.shared = SharedPV(handler=_PutHandler(pv, pace, self._buffer), initial=Value(self._type, first))
         pv.show_on(self)
 
     def post(self, value: Any) -> None:
@@ -71,6 +79,8 @@ class PvaFace:
         self.shared.post(Value(self._type, {"alarm": alarm, **_stamp()}))
 
     def _shown(self, value: Any) -> Any:
+        if self._buffer is not None:
+            return self._buffer.show(value)
         return {"index": int(value)} if self._pv.kind is Kind.ENUM else value
 
 
@@ -82,12 +92,14 @@ def _stamp() -> dict[str, Any]:
 class _PutHandler:
     """p4p's put handler: complete when ours ends, unless the client does not want to wait (record[block=false])."""
 
-    def __init__(self, pv: SimPV, pace: Pace) -> None:
-        self._pv, self._pace = pv, pace
+    def __init__(self, pv: SimPV, pace: Pace, buffer: TextBuffer | None) -> None:
+        self._pv, self._pace, self._buffer = pv, pace, buffer
 
     async def put(self, _: SharedPV, op: ServerOperation) -> None:
         raw = op.value()
         value = raw.value.index if self._pv.kind is Kind.ENUM else raw.value
+        if self._buffer is not None:
+            value = self._buffer.put(np.asarray(value, np.int8).tobytes())
         blocking = _blocks(op)
         COMPLETION.set(blocking)
         await self._pace.wait()

@@ -6,7 +6,7 @@ from p4p.server import Server
 from p4p.server.asyncio import SharedPV
 
 from .pace import Pace
-from .ports import LOOPBACK, reserve_port
+from .ports import LOOPBACK, PortClaim
 from .pv import SimPV
 from .pva_face import PvaFace
 
@@ -19,14 +19,25 @@ class PVAccessServer:
         port: UDP search port; 0 = a free one.
         others: PVs that are served over this protocol alone.
         pace: How puts are served.
+        texts_are_bytes: Show texts as EPICS' own server does.
 
     Raises:
         PortTakenError: The port is in use.
     """
 
-    def __init__(self, pvs: Iterable[SimPV], *, port: int, others: Mapping[str, SharedPV], pace: Pace) -> None:
-        self.port = reserve_port(port, purpose="PV Access")
-        self._provider = {pv.name: PvaFace(pv, pace=pace).shared for pv in pvs} | dict(others)
+    def __init__(
+        self,
+        pvs: Iterable[SimPV],
+        *,
+        port: int,
+        others: Mapping[str, SharedPV],
+        pace: Pace,
+        texts_are_bytes: bool = False,
+    ) -> None:
+        self._claim = PortClaim(port, purpose="PV Access")
+        self.port = self._claim.port
+        faces = {pv.name: PvaFace(pv, pace=pace, texts_are_bytes=texts_are_bytes) for pv in pvs}
+        self._provider = {name: face.shared for name, face in faces.items()} | dict(others)
         self._server: Server | None = None
 
     def start(self) -> None:
@@ -51,6 +62,10 @@ class PVAccessServer:
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
             "EPICS_PVA_BROADCAST_PORT": str(self.port),
         }
+
+    def close(self) -> None:
+        """Give the port back; nothing is served afterwards."""
+        self._claim.close()
 
     def stop(self) -> None:
         """Close every connection and stop serving."""

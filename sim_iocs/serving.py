@@ -96,13 +96,22 @@ async def serving(settings: BeamlineSettings, ports: Ports) -> AsyncGenerator[Se
         beamline = Beamline(settings, RealClock(), switches=faults.switches())
         shared: dict[str, SharedPV] = {}
         for panda in beamline.pandas.values():
+            panda.pace = faults.pace
             await panda.start()
             shared |= panda.pvs()
         for camera in beamline.cameras.values():
             shared |= camera.shared()
         pvs = list(beamline.pvs)
         channel_access = ChannelAccessServer(pvs, port=ports.ca, pace=faults.pace)
-        pv_access = PVAccessServer(pvs, port=ports.pva, others=shared, pace=faults.pace)
+        stack.callback(channel_access.close)
+        pv_access = PVAccessServer(
+            pvs,
+            port=ports.pva,
+            others=shared,
+            pace=faults.pace,
+            texts_are_bytes=settings.texts == "bytes",
+        )
+        stack.callback(pv_access.close)
         await stack.enter_async_context(beamline.running())
         async with asyncio.TaskGroup() as group:
             ready = asyncio.Event()

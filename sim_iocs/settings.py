@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError
@@ -61,6 +61,7 @@ class BeamlineSettings(Section):
     Attributes:
         prefix: What every PV name begins with.
         seed: Of everything drawn at random.
+        texts: How PV Access shows long texts: as strings; or as bytes, as EPICS' own server does, with its traps.
         motors: Motor records.
         pmac: Trajectory controllers.
         panda: Trigger boxes.
@@ -77,6 +78,7 @@ class BeamlineSettings(Section):
 
     prefix: str = "SIM:"
     seed: int = 0
+    texts: Literal["string", "bytes"] = "string"
     motors: dict[str, MotorSettings] = Field(default={name: MotorSettings() for name in "XYZ"} | {"THETA": THETA})
     pmac: dict[str, PmacSettings] = Field(default={"PMAC": PmacSettings()})
     panda: dict[str, PandaSettings] = Field(default={"PANDA": PandaSettings()})

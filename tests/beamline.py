@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from wingbeat.sim_iocs.ports import PortClaim
+
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -32,21 +34,6 @@ class Beamline:
     pid: int
 
 
-def _free_port() -> int:
-    """A port free for TCP and UDP."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind((LOOPBACK, 0))
-            try:
-                udp.bind((LOOPBACK, tcp.getsockname()[1]))
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])
-
-
 def _stand_in_for_the_repeater() -> socket.socket:
     # A CA client starts a `caRepeater` that outlives it, unless the repeater's port is taken: then it believes that one
     # runs.
@@ -55,8 +42,9 @@ def _stand_in_for_the_repeater() -> socket.socket:
     return repeater
 
 
-CA_PORT = _free_port()
-PVA_PORT = _free_port()
+# Held until this process ends: another one, as a second worker of the tests, cannot come by the same ports meanwhile.
+_CA, _PVA = PortClaim(purpose="the tests' Channel Access"), PortClaim(purpose="the tests' PV Access")
+CA_PORT, PVA_PORT = _CA.port, _PVA.port
 REPEATER = _stand_in_for_the_repeater()
 
 
@@ -88,6 +76,12 @@ def running() -> Iterator[Beamline]:
             yield _ready(process, log)
         finally:
             _stop(process)
+
+
+def close() -> None:
+    """Give back the session's ports."""
+    for held in (_CA, _PVA, REPEATER):
+        held.close()
 
 
 def forget_channels() -> None:

@@ -38,5 +38,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Give back the port that stands in for the CA repeater."""
-    beamline.REPEATER.close()
+    """Give back the ports of this session's servers, and the one that stands in for the CA repeater."""
+    beamline.close()

@@ -1,58 +1,55 @@
-"""Demonstrations in a row with frames lost at random places; each must name exactly what its file lacks.
+"""Campaigns that are too long for the test suite, one after the other; each is also a command of its own.
 
-    python -m tests.soak --rounds 20            # random seeds, printed
-    python -m tests.soak --rounds 1 --seed 17   # the round that failed, again
+    python -m tests.soak                           # all of them, with random seeds, printed
+    python -m tests.soak --list                    # what there is
+    python -m tests.soak --only flight --seed 17   # the one that failed, again
 
-The truth is the camera's own stamp in the pixels of every frame, read by code that shares nothing with ours.
+A campaign is a module tests/<package>/soak_<name>.py: a command that takes --seed and ends with 0 if all is well.
 """
 
 import argparse
-import json
 import random
 import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.system.independent import written_rows
+HERE = Path(__file__).parent
 
-FRAMES_MISSING = 3
+
+def campaigns() -> dict[str, str]:
+    """Modules by the names of their campaigns."""
+    paths = sorted(HERE.glob("*/soak_*.py"))
+    return {path.stem.removeprefix("soak_"): f"tests.{path.parent.name}.{path.stem}" for path in paths}
 
 
 def main() -> int:
+    known = campaigns()
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seed", type=int, help="of the first round; random unless given")
+    parser.add_argument("--list", action="store_true", help="print the campaigns and end")
+    parser.add_argument("--only", action="append", choices=sorted(known), help="this campaign; may be repeated")
+    parser.add_argument("--rounds", type=int, help="of the demo")
+    parser.add_argument("--seed", type=int, help="of all campaigns; random unless given")
     options = parser.parse_args()
-    first = random.randrange(10**6) if options.seed is None else options.seed
-    with tempfile.TemporaryDirectory() as directory:
-        failed = [seed for seed in range(first, first + options.rounds) if not _round(Path(directory), seed)]
-    print(f"{options.rounds - len(failed)} passed, {len(failed)} failed")
-    for seed in failed:
-        print(f"again: python -m tests.soak --rounds 1 --seed {seed}")
+    if options.list:
+        print("\n".join(known))
+        return 0
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    chosen = [name for name in known if not options.only or name in options.only]
+    failed = [name for name in chosen if not _passes(known[name], _arguments(name, seed, options.rounds))]
+    for name in failed:
+        print(f"again: python -m tests.soak --only {name} --seed {seed}")
+    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
-def _round(directory: Path, seed: int) -> bool:
-    begun = time.monotonic()
-    report = directory / "report.json"
-    command = [sys.executable, "-m", "wingbeat", "demo", "--once", "--faults", "--seed", str(seed)]
-    command += ["--data", str(directory / "data"), "--json", str(report)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    problem = f"status {done.returncode}\n{done.stdout}{done.stderr}"
-    if done.returncode == FRAMES_MISSING:
-        problem = _difference(json.loads(report.read_text()))
-    print(f"seed {seed}: {problem or 'named exactly'}, {time.monotonic() - begun:.1f} s", flush=True)
-    return not problem
+def _arguments(name: str, seed: int, rounds: int | None) -> list[str]:
+    return ["--seed", str(seed)] + (["--rounds", str(rounds)] if rounds is not None and name == "demo" else [])
 
 
-def _difference(report: dict) -> str:
-    """What the ledger says otherwise than the frames themselves; empty if nothing."""
-    _, _, triggers = written_rows(report)
-    missing = sorted(set(range(report["detectors"]["cam"]["planned"])) - set((triggers - 1).tolist()))
-    named = report["missing"]["frames"]
-    return "" if named == missing else f"the ledger names {named}, the file lacks {missing}"
+def _passes(module: str, arguments: Iterable[str]) -> bool:
+    print(f"== {module} {' '.join(arguments)}", flush=True)
+    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -175,6 +175,27 @@ async def test_attributes_take_half_a_second(trapped: bool) -> None:
         assert stage.cam("NDAttributesStatus") == "XML syntax error"
 
 
+@SETTINGS
+async def test_healthy_records_have_alarms(tmp_path: Path, trapped: bool) -> None:
+    async with camera_stage(**traps(Trap.HEALTHY_ALARMS, trapped)) as stage:
+
+        def severity(name: str) -> int:
+            return stage.pvs[name].alarm[1]
+
+        undefined = ("FullFileName_RBV", "ArraySize0_RBV", "FilePathExists_RBV")
+        assert {severity(f"HDF1:{suffix}") for suffix in undefined} == ({3} if trapped else {0})
+        await stage.put("HDF1:FilePath", str(tmp_path / "absent"))
+        assert severity("HDF1:FilePathExists_RBV") == (2 if trapped else 0)
+        await stage.prepare(tmp_path)
+        assert severity("HDF1:FilePathExists_RBV") == 0
+        assert severity("HDF1:EnableCallbacks_RBV") == (1 if trapped else 0)
+        await stage.put("HDF1:EnableCallbacks", "Disable")
+        assert severity("HDF1:EnableCallbacks_RBV") == 0
+        await stage.put("HDF1:EnableCallbacks", "Enable")
+        await stage.capture([0])
+        assert {severity(f"HDF1:{suffix}") for suffix in undefined} == {0}
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

@@ -69,15 +69,15 @@ def test_ophyd_async_takes_twenty_frames(simulated_beamline: Beamline, protocol:
     assert seen["period"] == pytest.approx(0.011, abs=1e-7)
 
 
-def test_ophyd_async_flies_a_snake_on_the_trajectory_controller(simulated_beamline: Beamline) -> None:
-    seen = client("ophyd_pmac.py", "ca")
-    assert (seen["status"], seen["done"]) == ("Success", 1)
-    assert seen["points"] > 200
-    assert seen["y"] == pytest.approx(0.3)
-
-
-def test_ophyd_async_connects_the_trigger_box(simulated_beamline: Beamline) -> None:
-    assert client("ophyd_panda.py", simulated_beamline.prefix)["seq active"] is False
+@pytest.mark.parametrize("source", ["SEQ1.OUTA", "PULSE1.OUT"])
+def test_an_output_gates_the_exposures_of_the_camera_that_is_wired_to_it(
+    simulated_beamline: Beamline, source: str, tmp_path: Path
+) -> None:
+    seen = client("panda_gate.py", simulated_beamline.prefix, str(tmp_path), source)
+    # Of gates that begin 0.3 ms after the one before has ended every other one meets the read-out, which takes 0.5 ms.
+    assert seen["triggers"] == [*range(1, 11), 11, 13, 15, 17, 19]
+    assert (seen["exposed"], seen["missed"]) == (15, 5)
+    assert np.diff(seen["stamps"]).tolist() == [4_000_000] * 10 + [6_600_000] * 4
 
 
 def test_a_flight_over_both_protocols_takes_every_frame_at_its_time_and_place(

@@ -1,4 +1,4 @@
-"""Bluesky's engine and ophyd-async's motor and trajectory logic drive the simulated beamline, both unmodified."""
+"""Bluesky's engine and ophyd-async's motor drive the simulated beamline over both protocols, both unmodified."""
 
 import json
 import subprocess
@@ -30,11 +30,3 @@ def test_bluesky_counts_and_scans_with_ophyd_async(simulated_beamline: Beamline,
     assert seen["theta"] == pytest.approx(2.0, abs=1e-4)
     assert seen["units"] == ["deg", "deg"]
     assert all(290 < current <= 300 for current in seen["current"])
-
-
-def test_ophyd_asyncs_trajectory_logic_flies_a_snake_from_wherever_the_axes_are(simulated_beamline: Beamline) -> None:
-    # Over Channel Access alone: its logic puts an array without dimensions on a scalar, which p4p's client refuses.
-    seen = client("ophyd_pmac.py", "ca")
-    assert (seen["status"], seen["done"]) == ("Success", 1)
-    assert seen["points"] > 200
-    assert seen["y"] == pytest.approx(0.3)
