@@ -9,7 +9,6 @@ PYTHON ?= $(shell for one in $(CANDIDATES); do "$$one" -c "$(SUITABLE)" 2>/dev/n
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-ROUNDS ?= 10
 # Real-time tests mostly wait: three processes share two cores well. WORKERS=0 runs all in one.
 WORKERS ?= 3
 
@@ -22,7 +21,7 @@ help:
 	@echo "make lint           ruff, basedpyright, import-linter, the rules of the house"
 	@echo "make bench          Wingbeat beside its peers (benchmarks/README.md)"
 	@echo "make docs           the documentation as a site in build/docs"
-	@echo "make soak           ROUNDS=10 demos that lose frames at random places (ARGS=\"--seed N\" repeats them)"
+	@echo "make soak           long campaigns with random seeds (ARGS=\"--list\", ARGS=\"--only flight --seed N\")"
 	@echo "make clean          remove what builds and tests left, but .venv"
 
 demo: $(VENV)/.with-all
@@ -46,7 +45,7 @@ docs: $(VENV)/.with-docs
 	@echo "build/docs/index.html"
 
 soak: $(VENV)/.with-test
-	$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(ARGS)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .benchmarks .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,13 +1,14 @@
 """Small servers of their own, where the EPICS clients of this process look."""
 
+import atexit
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from wingbeat.sim_iocs.ports import PortClaim
 
 from tests import beamline, leaks
 
@@ -15,9 +16,10 @@ SERVERS = Path(__file__).parent / "servers"
 
 
 def free_port() -> int:
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return tcp.getsockname()[1]
+    """A port on loopback that no other server of these tests gets, in whichever process."""
+    claim = PortClaim(purpose="a server of these tests")
+    atexit.register(claim.close)
+    return claim.port
 
 
 PVA_PORT, PVA_UDP_PORT = free_port(), free_port()

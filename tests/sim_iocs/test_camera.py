@@ -306,6 +306,7 @@ async def test_acquire_waits_for_the_plugins_where_asked(tmp_path: Path) -> None
         assert await stage.put("cam1:Acquire", 1) < 0.1
         assert (stage.cam("Acquire_RBV"), stage.cam("AcquireBusy")) == ("Done", "Acquiring")
         await stage.run(1.0)
+        await stage.run(0.05)  # the thread that writes may have been behind the clock; now the camera looks again
         assert stage.cam("AcquireBusy") == "Done"
         await stage.put("cam1:WaitForPlugins", 1)
         assert await stage.put("cam1:Acquire", 1) >= 0.5
