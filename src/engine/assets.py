@@ -7,6 +7,7 @@ numbers its frames itself (a frame may be skipped or redone): seq_nums that are 
 RowMap per key refuses a hole or a repetition in the rows.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..stream_resource.errors import StreamResourceError
@@ -21,6 +22,11 @@ class AssetPacker:
     def __init__(self) -> None:
         self._data_keys: dict[str, str] = {}
         self._moved: set[str] = set()
+
+    def keys_of(self, assets: Iterable[tuple[str, Document]]) -> dict[str, str]:
+        """Give data keys by resource, with the resources that `assets` announce."""
+        announced = {doc["uid"]: doc["data_key"] for name, doc in assets if name == "stream_resource"}
+        return {**self._data_keys, **announced}
 
     def fill(self, run: str, stream: Stream | None, name: str, doc: Any, *, single: bool) -> Document | None:
         """Give the document as it belongs into the run; None if it is in the run already.

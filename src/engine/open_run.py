@@ -213,11 +213,16 @@ class OpenRun:
 
         Such rows come with the datum of the next event. They get its seq_num, and its own row, the last, is the newest.
         """
-        if not self._execution.strays:
+        strays = self._execution.strays & {device.name for device in stream.devices}
+        if not strays:
             return list(assets)
-        seq_num = stream.last_seq_num + 1
-        split = [part for name, doc in assets for part in _split(name, doc, seq_num)]
-        self._execution.strays -= {device.name for device in stream.devices}
+        seq_num, keys = stream.last_seq_num + 1, self._packer.keys_of(assets)
+        owners = {key: data_key["object_name"] for key, data_key in stream.descriptor["data_keys"].items()}
+        split: list[AssetDocument] = []
+        for name, doc in assets:
+            stray = name == "stream_datum" and owners.get(keys.get(doc["stream_resource"], "")) in strays
+            split += _split(doc, seq_num) if stray else [(name, doc)]
+        self._execution.strays -= strays
         return split
 
     def event(self, stream: Stream, readings: Mapping[str, Mapping[str, Any]], at: float | None = None) -> None:
@@ -345,9 +350,9 @@ class OpenRun:
             step.entries = [entry for entry in step.entries if entry.run is not self]
 
 
-def _split(name: str, doc: Document, seq_num: int) -> list[AssetDocument]:
-    if name != "stream_datum":
-        return [(name, doc)]
+def _split(doc: Document, seq_num: int) -> list[AssetDocument]:
+    """Give the rows of a datum each a datum of its own; all but the last under `seq_num`."""
+    name = "stream_datum"
     start, last = doc["indices"]["start"], doc["indices"]["stop"] - 1
     strays = [
         {**doc, "uid": f"{doc['uid']}-{row}", "indices": {"start": row, "stop": row + 1}} for row in range(start, last)

@@ -54,9 +54,11 @@ async def close_run(execution: Execution, branch: Branch, msg: MsgLike) -> str:
     extra = dict(msg.kwargs)
     status = extra.pop("exit_status", None) or "success"
     reason = extra.pop("reason", None) or ""
+    bundle = branch.bundles.pop(msg.run, None)
+    if bundle is not None and bundle.assets:
+        run.drop(bundle)
     await run.close(exit_status=status, reason=reason, extra=extra)
     del execution.runs[msg.run]
-    branch.bundles.pop(msg.run, None)
     return run.uid
 
 
@@ -127,23 +129,35 @@ async def trigger_and_read(execution: Execution, branch: Branch, msg: MsgLike) -
     """Take a point, atomically: trigger all devices, read all in parallel, make one event of it if a run is open."""
     (devices,) = msg.args
     triggered = [device for device in devices if hasattr(device, "trigger")]
-    operations = [execution.begin(branch, Msg("trigger", device), {}) for device in triggered]
+    run = execution.runs.get(msg.run)
+    bundle = Bundle(msg.kwargs.get("name", "primary"))
+    try:
+        await _triggered(execution, branch, triggered)
+        readings = await _read_all(execution, branch, devices)
+        for device, reading in readings.items() if run is not None else ():
+            bundle.add(device, reading)
+            bundle.assets.extend(await assets_of(execution, branch, device, None))
+    except BaseException:
+        # What was exposed is in the files, whatever has broken the point off: its rows are announced, as of no event.
+        execution.strays |= {name_of(device) for device in triggered}
+        if run is not None and bundle.assets:
+            run.drop(bundle)
+        raise
+    if run is not None:
+        await run.save(branch, bundle)
+        await execution.engine.room()
+    return {key: value for reading in readings.values() for key, value in reading.items()}
+
+
+async def _triggered(execution: Execution, branch: Branch, devices: Sequence[Any]) -> None:
+    """Trigger all at once and wait for them."""
+    operations = [execution.begin(branch, Msg("trigger", device), {}) for device in devices]
     waiting = [operation for operation in operations if not operation.success]
     for operation in waiting:
         if operation.done:
             await operation
     if waiting:
         await together(*(_settle(operation) for operation in waiting))
-    readings = await _read_all(execution, branch, devices)
-    run = execution.runs.get(msg.run)
-    if run is not None:
-        bundle = Bundle(msg.kwargs.get("name", "primary"))
-        for device, reading in readings.items():
-            bundle.add(device, reading)
-            bundle.assets.extend(await assets_of(execution, branch, device, None))
-        await run.save(branch, bundle)
-        await execution.engine.room()
-    return {key: value for reading in readings.values() for key, value in reading.items()}
 
 
 async def _settle(operation: Operation) -> None:

@@ -76,6 +76,9 @@ def test_shape_chunks_type_and_rows_agree(theirs, sizes, frames_per_event):
     assert structure.shape == (rows.size, *run.array.frame_shape)
     assert structure.chunks == ((1,) * rows.size, (2,), (3,))
     assert structure.data_type.to_numpy_dtype() == run.array.dtype
+    located = {i: run.array.rowmap.locate(i).row for i in range(1, sum(sizes) + 1)}
+    assert run.theirs._seqnums_to_indices_map == located
+    assert not run.theirs.has_skips
 
 
 @BOTH
@@ -108,6 +111,7 @@ def test_a_datum_delivered_twice_is_two_for_them_and_one_for_us(theirs):
     run.file()
     doc = run.fly(1, 6)
     run.deliver(doc)
+    assert run.array.rowmap.add_datum(doc) is False
     assert (run.theirs.shape[0], run.array.rowmap.rows) == (10, 5)
 
 
@@ -119,6 +123,7 @@ def test_a_hole_in_the_rows_is_not_seen_by_them_and_held_back_by_us(theirs):
     lost, late = run.docs.datum((6, 10))[1], run.docs.datum((10, 13))[1]
     run.deliver(late)
     assert (run.theirs.shape[0], run.array.rowmap.rows) == (8, 5)  # theirs: rows 5:8, which nobody has announced
+    assert (run.array.committed, [held.rows for held in run.array.held]) == (5, [FrameRange(9, 12)])
     run.deliver(lost)
     assert (run.theirs.shape[0], run.array.rowmap.rows) == (12, 12)
 
@@ -132,7 +137,7 @@ def test_after_a_roll_over_their_map_leads_into_the_first_file_and_ours_into_the
     run.fly(6, 9)
     assert (run.theirs._seqnums_to_indices_map[1], run.theirs._seqnums_to_indices_map[6]) == (0, 0)
     assert not run.theirs.has_skips
-    assert run.array.locate(5) == (second["uid"], 0)
+    assert run.array.rowmap.locate(6) == run.array.locate(5) == (second["uid"], 0)
 
 
 @BOTH
