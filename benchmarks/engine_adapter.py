@@ -1,8 +1,7 @@
 """20 000 null messages of an unmodified generator of bluesky Msgs, one middleware installed."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .bench import SideResult, Which, digest_of
@@ -14,27 +13,19 @@ UNIT = "µs/message"
 SCALE = 1e6
 PACKAGES = ("bluesky",)
 
-MESSAGES = 20_000
-WARM_UP = 1_000
-
 
 def side(which: Which) -> SideResult:
     """Time the messages of one plan; the digest is how many the interceptor has seen, and the value of the plan."""
-    return asyncio.run(_ours()) if which == "ours" else _peer()
+    from .engine_message import peer
 
-
-def _nulls(count: int) -> Generator[Any, Any, tuple[int, float]]:
-    from bluesky.utils import Msg
-
-    begun = time.perf_counter()
-    for _ in range(count):
-        yield Msg("null")
-    return count, time.perf_counter() - begun
+    return asyncio.run(_ours()) if which == "ours" else peer()
 
 
 async def _ours() -> SideResult:
     from wingbeat.engine import RunEngine
     from wingbeat.engine.messages import MsgLike
+
+    from .engine_message import MESSAGES, WARM_UP, nulls
 
     seen = 0
 
@@ -45,26 +36,6 @@ async def _ours() -> SideResult:
 
     async with RunEngine(None) as engine:
         engine.middleware.append(middleware)
-        await engine(_nulls(WARM_UP))
-        count, elapsed = await engine(_nulls(MESSAGES))
-    return SideResult(seconds=elapsed / MESSAGES, digest=digest_of(seen, count))
-
-
-def _peer() -> SideResult:
-    import bluesky
-    from bluesky.preprocessors import msg_mutator
-    from bluesky.utils import Msg
-
-    seen = 0
-
-    def look(msg: Msg) -> Msg:
-        nonlocal seen
-        seen += 1
-        return msg
-
-    engine = bluesky.RunEngine({}, call_returns_result=True, context_managers=[])
-    # Our middleware may change a message: what may do that in bluesky is a preprocessor, not the msg_hook.
-    engine.preprocessors.append(lambda plan: msg_mutator(plan, look))
-    engine(_nulls(WARM_UP))
-    count, elapsed = engine(_nulls(MESSAGES)).plan_result
+        await engine(nulls(WARM_UP))
+        count, elapsed = await engine(nulls(MESSAGES))
     return SideResult(seconds=elapsed / MESSAGES, digest=digest_of(seen, count))

@@ -20,7 +20,7 @@ WARM_UP = 1_000
 
 def side(which: Which) -> SideResult:
     """Time the messages of one plan; the digest is how many the middleware has seen, and the value of the plan."""
-    return asyncio.run(_ours()) if which == "ours" else _peer()
+    return asyncio.run(_ours()) if which == "ours" else peer()
 
 
 async def _ours() -> SideResult:
@@ -49,7 +49,18 @@ async def _ours() -> SideResult:
     return SideResult(seconds=elapsed / MESSAGES, digest=digest_of(seen, count))
 
 
-def _peer() -> SideResult:
+def nulls(count: int) -> Generator[Any, Any, tuple[int, float]]:
+    """The messages as a plan of bluesky's; its value is their number and the seconds that they took."""
+    from bluesky.utils import Msg
+
+    begun = time.perf_counter()
+    for _ in range(count):
+        yield Msg("null")
+    return count, time.perf_counter() - begun
+
+
+def peer() -> SideResult:
+    """Time that plan on bluesky's engine."""
     import bluesky
     from bluesky.preprocessors import msg_mutator
     from bluesky.utils import Msg
@@ -60,12 +71,6 @@ def _peer() -> SideResult:
         nonlocal seen
         seen += 1
         return msg
-
-    def nulls(count: int) -> Generator[Msg, Any, tuple[int, float]]:
-        begun = time.perf_counter()
-        for _ in range(count):
-            yield Msg("null")
-        return count, time.perf_counter() - begun
 
     engine = bluesky.RunEngine({}, call_returns_result=True, context_managers=[])
     # Our middleware may change a message: what may do that in bluesky is a preprocessor, not the msg_hook.

@@ -4,6 +4,7 @@ Theory of operation. Frames are drawn here, in the process that serves, so what 
 come since the last look no more than the queue holds is dealt with, the rest is dropped and counted.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ MOST_PROFILE, MOST_BINS = 2048, 4096
 PROFILES = ("Average", "Threshold", "Centroid", "Cursor")
 
 
-class DrawingPlugin(NDPlugin):
+class DrawingPlugin(NDPlugin, ABC):
     """A plugin that looks at pixels."""
 
     def accept(self, scenery: Scenery, shots: Shots) -> None:
@@ -40,9 +41,9 @@ class DrawingPlugin(NDPlugin):
             self.look(paint(x, y, trigger, light), shots.rows(slice(k, k + 1)))
         self.publish(scenery, shots)
 
+    @abstractmethod
     def look(self, image: Pixels, shot: Shots) -> None:
         """Do what this kind of plugin does with one frame."""
-        raise NotImplementedError
 
 
 class StatsPlugin(DrawingPlugin):

@@ -5,6 +5,7 @@ cost is not hidden behind its server's.
 """
 
 import asyncio
+import atexit
 import os
 import socket
 import subprocess
@@ -63,9 +64,12 @@ def _running(kind: str, *arguments: str) -> Iterator[None]:
 
 
 def _free_port() -> str:
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return str(tcp.getsockname()[1])
+    """A port that no other server of this machine gets while this process runs."""
+    from wingbeat.sim_iocs.ports import PortClaim
+
+    claim = PortClaim(purpose="a server of the benchmarks")
+    atexit.register(claim.close)
+    return str(claim.port)
 
 
 async def until_stdin_ends(rate: float, post: Callable[[int], Awaitable[None]]) -> None:

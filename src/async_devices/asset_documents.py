@@ -41,18 +41,20 @@ class AssetDocuments:
             return
         if self.announced == 0:
             for asset in assets:
-                yield "stream_resource", self._resource(asset)
+                yield "stream_resource", resource_of(asset, composer=self._composer)
         rows = FrameRange(self.announced, events)
         self.announced = events
         for asset in assets:
             yield "stream_datum", self._composer.datum(asset.data_key, rows=rows)
 
-    def _resource(self, asset: StreamAsset) -> StreamResource:
-        return self._composer.resource(
-            asset.data_key,
-            uri=asset.uri,
-            dataset=asset.dataset,
-            chunk_shape=asset.chunk_shape,
-            mimetype=asset.mimetype,
-            swmr=asset.swmr,
-        )
+
+def resource_of(asset: StreamAsset, *, composer: StreamComposer) -> StreamResource:
+    """Compose the document that announces the dataset of a detector's file."""
+    return composer.resource(
+        asset.data_key,
+        uri=asset.uri,
+        dataset=asset.dataset,
+        chunk_shape=asset.chunk_shape,
+        mimetype=asset.mimetype,
+        swmr=asset.swmr,
+    )

@@ -234,12 +234,7 @@ class BenchDetector(BenchDevice):
         if self._info is None:
             await self._prepare(TriggerInfo(livetime=self.exposure))
         _, info = self._armed("be triggered")
-        if info.kind != "internal" or info.frames != info.frames_per_event:
-            msg = (
-                f"{self.name}: armed for {info.frames} {info.kind} triggers of {info.frames_per_event} frames per "
-                "event; trigger() takes one event: prepare it with kind='internal' and frames = frames_per_event"
-            )
-            raise UnsupportedTriggerError(msg)
+        info.expect_one_event(self.name)
         await self._kickoff()
         await self._complete(lambda _: None)
 

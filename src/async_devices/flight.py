@@ -88,6 +88,19 @@ class TriggerInfo:
         msg = f"{rule}; seen {self}"
         raise UnsupportedTriggerError(msg)
 
+    def expect_one_event(self, device: str) -> None:
+        """Check that an armed detector's `trigger` takes one event by its own clock.
+
+        Raises:
+            UnsupportedTriggerError: It was armed for something else.
+        """
+        if self.kind != "internal" or self.frames != self.frames_per_event:
+            msg = (
+                f"{device}: armed for {self.frames} {self.kind} triggers of {self.frames_per_event} frames per "
+                "event; trigger() takes one event: prepare it with kind='internal' and frames = frames_per_event"
+            )
+            raise UnsupportedTriggerError(msg)
+
     @property
     def frames_per_kickoff(self) -> int:
         """Frames between a kickoff and its completion; 0 for an unbounded number."""

@@ -13,9 +13,7 @@ from typing import Any, Self, TypeVar, cast, overload
 
 from ..task_owner import TaskOwner
 from . import default
-from .branch import Branch
 from .commands import COMMANDS, Command
-from .deadline import Deadline
 from .document_stream import follow
 from .documents import Document
 from .engine_statistics import EngineStatistics
@@ -314,12 +312,6 @@ class RunEngine(Interception):
     def clear_suspenders(self) -> None:
         """Follow none any more."""
         self.suspenders.clear()
-
-    async def clearance(self, branch: Branch, seconds: float) -> None:
-        """Wait until no deadline keeps a step that takes so long from beginning."""
-        for one in self.suspenders:
-            if isinstance(one, Deadline):
-                await one.clearance(branch, seconds)
 
     def from_any_thread(self, function: Callable[..., None], *args: Any) -> None:
         """Call a function on the engine's loop: at once when called there, else soon."""

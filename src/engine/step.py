@@ -107,7 +107,7 @@ class Step(Generic[T]):
         self._branch = here()
         await dispatch(Msg("checkpoint", None, (), {"name": self.name}))
         if self.expected is not None:
-            await self._branch.execution.engine.clearance(self._branch, self.expected)
+            await self._branch.execution.engine.suspenders.clearance(self._branch, self.expected)
         self.entered = True
         self.began = asyncio.get_running_loop().time()
         self.outer = STEP.get()

@@ -5,10 +5,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .deadline import Deadline
 from .errors import RequestAbort
 from .freezer import Suspension
 
 if TYPE_CHECKING:
+    from .branch import Branch
     from .execution import Execution
     from .run_engine import RunEngine
 
@@ -70,6 +72,16 @@ class Suspenders:
         """Follow none any more."""
         for suspender in self:
             self.remove(suspender)
+
+    async def clearance(self, branch: "Branch", seconds: float) -> None:
+        """Wait until no deadline keeps a step that takes so long from beginning.
+
+        Raises:
+            Interruption: The plan is to end instead.
+        """
+        for one in self:
+            if isinstance(one, Deadline):
+                await one.clearance(branch, seconds)
 
     def begin(self, execution: "Execution") -> None:
         """Have a plan that starts rest for everything that is tripped already."""

@@ -15,6 +15,7 @@ not spoken yet trips nothing.
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 Eta = Callable[[], float | None]
 
 
-class SuspenderBase:
+class SuspenderBase(ABC):
     """Follows a signal and suspends the plan that runs; subclasses say when.
 
     Args:
@@ -70,9 +71,9 @@ class SuspenderBase:
 
     # What subclasses say.
 
+    @abstractmethod
     def should_suspend(self, value: Any) -> bool:
         """Whether this value suspends."""
-        raise NotImplementedError
 
     def should_resume(self, value: Any) -> bool:
         """Whether this value, once suspended, clears."""

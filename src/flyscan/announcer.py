@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from ..async_devices.asset_documents import resource_of
 from ..async_devices.errors import AssetsNotReadyError
 from ..async_devices.flight import FlightDetector
 from ..async_devices.protocols import StreamDocument
@@ -39,17 +40,7 @@ class Announcer:
                     continue
                 self._keys[recorder.name] = [asset.data_key for asset in assets]
                 for asset in assets:
-                    yield (
-                        "stream_resource",
-                        self._composer.resource(
-                            asset.data_key,
-                            uri=asset.uri,
-                            dataset=asset.dataset,
-                            chunk_shape=asset.chunk_shape,
-                            mimetype=asset.mimetype,
-                            swmr=asset.swmr,
-                        ),
-                    )
+                    yield "stream_resource", resource_of(asset, composer=self._composer)
             unknown = self._ledger.unknown(recorder.name)
             for run in self._ledger.take(recorder.name):
                 for rows, frames, verdict in _by_verdict(run, unknown):

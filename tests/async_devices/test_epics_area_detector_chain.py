@@ -35,9 +35,9 @@ from wingbeat.stream_resource.files import read_rows
 from wingbeat.stream_resource.frames import FrameRange
 from wingbeat.stream_resource.uris import path_of_uri
 
+from tests.async_devices.cameras import SECONDS, a_run_works, flying
+
 pytestmark = pytest.mark.system
-SECONDS = 20.0
-"""In which every failure must have been told."""
 
 
 class GatedDriver(AdDriver):
@@ -257,26 +257,6 @@ async def test_a_full_disk_ends_the_wait_with_what_the_plug_in_says_and_the_next
     await cam.kickoff()
     await cam.complete()
     assert (await cam.counts()).written == 10
-
-
-async def flying(cam):
-    """Frames until somebody stops them; returns when some are written."""
-    await cam.prepare(TriggerInfo(livetime=2e-3, deadtime=2e-3, frames=100_000))
-    await cam.kickoff()
-    completion = cam.complete()
-    async with asyncio.timeout(SECONDS):
-        async for written in cam.observe_written():
-            if written >= 10:
-                return completion, written
-    raise AssertionError("no frames")
-
-
-async def a_run_works(cam):
-    await cam.prepare(TriggerInfo(livetime=1e-3, frames=5))
-    await cam.kickoff()
-    await cam.complete()
-    assert (await cam.counts()).written == 5
-    await cam.finish()
 
 
 async def test_a_camera_that_comes_back_with_another_size_fails_the_run_and_is_described_anew(cam, simulated_beamline):

@@ -8,16 +8,14 @@ import pytest
 from wingbeat.async_devices import StaticPathProvider
 from wingbeat.async_devices.epics import AreaDetector
 from wingbeat.async_devices.errors import DeviceError, DisconnectedError
-from wingbeat.async_devices.flight import TriggerInfo
 from wingbeat.stream_resource.files import read_rows
 from wingbeat.stream_resource.frames import FrameRange
 from wingbeat.stream_resource.uris import path_of_uri
 
 from tests import beamline
+from tests.async_devices.cameras import SECONDS, a_run_works, flying
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
-SECONDS = 20.0
-"""In which every failure must have been told; what is stated is 5 s."""
 
 
 @pytest.fixture
@@ -26,26 +24,6 @@ async def cam(simulated_beamline, tmp_path):
     await cam.connect()
     yield cam
     await cam.disconnect()
-
-
-async def flying(cam):
-    """Frames until somebody stops them; returns when some are written."""
-    await cam.prepare(TriggerInfo(livetime=2e-3, deadtime=2e-3, frames=100_000))
-    await cam.kickoff()
-    completion = cam.complete()
-    async with asyncio.timeout(SECONDS):
-        async for written in cam.observe_written():
-            if written >= 10:
-                return completion, written
-    raise AssertionError("no frames")
-
-
-async def a_run_works(cam):
-    await cam.prepare(TriggerInfo(livetime=1e-3, frames=5))
-    await cam.kickoff()
-    await cam.complete()
-    assert (await cam.counts()).written == 5
-    await cam.finish()
 
 
 async def test_an_ioc_that_hangs_is_told_and_the_run_after_it_works(cam, simulated_beamline):

@@ -8,9 +8,7 @@ import bluesky.plans as bp
 import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
-from bluesky import RunEngine
 from bluesky import protocols as theirs
-from event_model import DocumentNames, schema_validators
 from wingbeat.async_devices import StaticPathProvider
 from wingbeat.async_devices.bench_axis import BenchAxis
 from wingbeat.async_devices.bench_detector import BenchDetector
@@ -20,21 +18,13 @@ from wingbeat.stream_resource.files import read_rows
 from wingbeat.stream_resource.frames import FrameRange
 from wingbeat.stream_resource.uris import path_of_uri
 
+from tests.conformance.documents import Documents
+
 pytestmark = pytest.mark.conformance
 
 
-class Documents:
-    """Takes documents that are valid, and reads the frames that they speak of."""
-
-    def __init__(self):
-        self.received = []
-
-    def __call__(self, name, document):
-        schema_validators[DocumentNames[name]].validate(document)
-        self.received.append((name, document))
-
-    def of(self, name):
-        return [document for kind, document in self.received if kind == name]
+class FrameDocuments(Documents):
+    """Reads the frames that the documents speak of, too."""
 
     def frames(self, key):
         (resource,) = [document for document in self.of("stream_resource") if document["data_key"] == key]
@@ -70,15 +60,6 @@ class Slide(BenchAxis):
 
     async def halt(self):
         pass
-
-
-@pytest.fixture
-def engine():
-    engine = RunEngine({}, context_managers=[])
-    yield engine
-    engine.loop.call_soon_threadsafe(engine.loop.stop)
-    engine._th.join(timeout=5)
-    engine.loop.close()
 
 
 def on_loop_of(engine, coroutine):
@@ -137,7 +118,7 @@ def test_the_protocols_of_a_flyer_hold(detector):
 
 @pytest.mark.system
 def test_it_counts_and_scans_and_its_frames_can_be_read_back(engine, detector):
-    counted, scanned, axis = Documents(), Documents(), Slide("x")
+    counted, scanned, axis = FrameDocuments(), FrameDocuments(), Slide("x")
     engine(bp.count([detector], 3), counted)
     engine(bp.scan([detector], axis, 0, 1, 4), scanned)
     assert counted.frames("det").shape[0] == 3
@@ -152,7 +133,7 @@ def test_it_counts_and_scans_and_its_frames_can_be_read_back(engine, detector):
 
 @pytest.mark.system
 def test_it_flies_for_several_kickoffs_of_one_arming(engine, detector):
-    documents = Documents()
+    documents = FrameDocuments()
     engine(fly(detector, 10, 3), documents)
     assert documents.of("stop")[0]["num_events"] == {"primary": 30}
     frames = documents.frames("det")

@@ -6,9 +6,7 @@ from typing import Annotated
 import bluesky.plan_stubs as bps
 import bluesky.plans as bp
 import pytest
-from bluesky import RunEngine
 from bluesky import protocols as theirs
-from event_model import DocumentNames, schema_validators
 from wingbeat.async_devices import (
     DeclaredDevice,
     Pv,
@@ -22,29 +20,9 @@ from wingbeat.async_devices import (
 )
 from wingbeat.async_devices.epics import AreaDetector, Motor
 
+from tests.conformance.documents import Documents
+
 pytestmark = pytest.mark.conformance
-
-
-class Documents:
-    def __init__(self):
-        self.received = []
-
-    def __call__(self, name, document):
-        schema_validators[DocumentNames[name]].validate(document)
-        self.received.append((name, document))
-
-    def of(self, name):
-        return [document for kind, document in self.received if kind == name]
-
-
-@pytest.fixture
-def engine():
-    # Its loop runs in a thread of its own; nothing of it is left when the test has ended.
-    engine = RunEngine({}, context_managers=[])
-    yield engine
-    engine.loop.call_soon_threadsafe(engine.loop.stop)
-    engine._th.join(timeout=5)
-    engine.loop.close()
 
 
 def on_loop_of(engine, coroutine):

@@ -7,9 +7,7 @@ import bluesky.plans as bp
 import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
-from bluesky import RunEngine
 from bluesky import protocols as theirs
-from event_model import DocumentNames, schema_validators
 from wingbeat.async_devices import StaticPathProvider
 from wingbeat.async_devices.epics import (
     FlyMotorInfo,
@@ -24,28 +22,9 @@ from wingbeat.async_devices.epics import (
 )
 from wingbeat.async_devices.flight import TriggerInfo
 
+from tests.conformance.documents import Documents
+
 pytestmark = [pytest.mark.conformance, pytest.mark.system]
-
-
-class Documents:
-    def __init__(self):
-        self.received = []
-
-    def __call__(self, name, document):
-        schema_validators[DocumentNames[name]].validate(document)
-        self.received.append((name, document))
-
-    def of(self, name):
-        return [document for kind, document in self.received if kind == name]
-
-
-@pytest.fixture
-def engine():
-    engine = RunEngine({}, context_managers=[])
-    yield engine
-    engine.loop.call_soon_threadsafe(engine.loop.stop)
-    engine._th.join(timeout=5)
-    engine.loop.close()
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from wingbeat.engine.errors import PlanAbortedError, RunPaused
 from wingbeat.engine.states import State
 from wingbeat.engine.stubs import checkpoint, sleep
 
+from tests.engine.axis import Axis
 from tests.engine.conftest import until
-from tests.engine.test_pause import Axis, move
+from tests.engine.test_pause import move
 
 
 @plan
@@ -50,7 +51,7 @@ async def test_a_second_ctrl_c_pauses_at_once_and_a_third_aborts(engine: RunEngi
     os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(RunPaused):
         await awaited
-    assert axis.log == ["set 1", "stop True"]
+    assert axis.log == ["x set 1", "x stop True"]
     os.kill(os.getpid(), signal.SIGINT)
     await until(lambda: engine.state is State.IDLE)
-    assert axis.log == ["set 1", "stop True", "stop False"]
+    assert axis.log == ["x set 1", "x stop True", "x stop False"]

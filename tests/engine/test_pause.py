@@ -35,35 +35,9 @@ from wingbeat.engine.stubs import (
     wait,
 )
 
+from tests.engine.axis import Axis
 from tests.engine.conftest import Collected
 from tests.virtual_clock import VirtualClock
-
-
-class Axis:
-    """An axis that moves until told otherwise, and says what was done to it."""
-
-    parent = None
-
-    def __init__(self, name: str = "x") -> None:
-        self.name = name
-        self.log: list[str] = []
-        self.moving = asyncio.Event()
-        self._end: asyncio.Future[None] | None = None
-
-    def set(self, value: float) -> Status:
-        self.log.append(f"set {value:g}")
-        self._end = asyncio.get_running_loop().create_future()
-        self.moving.set()
-        return Status(self._end, name=self.name)
-
-    def arrive(self) -> None:
-        assert self._end is not None
-        self._end.set_result(None)
-
-    async def stop(self, success: bool = True) -> None:
-        self.log.append(f"stop {success}")
-        if self._end is not None and not self._end.done():
-            self._end.set_result(None)
 
 
 class Counter:
@@ -98,10 +72,10 @@ async def test_a_move_is_stopped_by_a_pause_and_sent_to_the_same_target_when_res
     await axis.moving.wait()
     await engine.pause("lunch")
     assert engine.state is State.PAUSED
-    assert axis.log == ["set 5", "stop True"]
+    assert axis.log == ["x set 5", "x stop True"]
     resumed = asyncio.ensure_future(engine.resume())
     await asyncio.sleep(0.01)
-    assert axis.log == ["set 5", "stop True", "set 5"]
+    assert axis.log == ["x set 5", "x stop True", "x set 5"]
     assert not handle.done
     axis.arrive()
     assert await resumed == "there"
@@ -122,9 +96,9 @@ async def test_a_move_that_is_done_is_never_sent_again(engine: RunEngine) -> Non
     axis.arrive()
     await asyncio.sleep(0.01)
     await engine.pause()
-    assert axis.log == ["set 1"]
+    assert axis.log == ["x set 1"]
     await handle.abort()
-    assert axis.log == ["set 1", "stop False"]
+    assert axis.log == ["x set 1", "x stop False"]
 
 
 async def test_a_move_that_was_held_fails_at_its_waiter_if_it_cannot_be_sent_again(engine: RunEngine) -> None:
@@ -216,7 +190,7 @@ async def test_a_timeout_of_a_wait_counts_no_time_of_a_pause(virtual_clock: Virt
     await engine.pause()
     await asyncio.sleep(100)
     assert await engine.resume() - begun == pytest.approx(110)
-    assert axis.log == ["set 1", "stop True", "set 1"]
+    assert axis.log == ["x set 1", "x stop True", "x set 1"]
 
 
 async def test_the_plan_rests_at_its_next_operation_when_it_awaits_something_foreign(engine: RunEngine) -> None:
@@ -379,7 +353,7 @@ async def test_stop_abort_and_halt_end_a_paused_plan(engine: RunEngine) -> None:
         with pytest.raises(error):
             await handle
         assert engine.state is State.IDLE
-        assert axis.log[-1] == "stop False"
+        assert axis.log[-1] == "x stop False"
 
 
 async def test_a_halt_refuses_the_operations_of_the_plans_own_clean_up(engine: RunEngine) -> None:

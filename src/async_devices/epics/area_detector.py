@@ -254,13 +254,7 @@ class AreaDetector(ReadableDevice):
         if self._arming is None:
             livetime = await self.driver.acquire_time.get_value()
             await self._prepare(TriggerInfo(kind="internal", livetime=livetime, frames=1))
-        info = self._armed("be triggered").info
-        if info.kind != "internal" or info.frames != info.frames_per_event:
-            msg = (
-                f"{self.name}: armed for {info.frames} {info.kind} triggers of {info.frames_per_event} frames per "
-                "event; trigger() takes one event: prepare it with kind='internal' and frames = frames_per_event"
-            )
-            raise UnsupportedTriggerError(msg)
+        self._armed("be triggered").info.expect_one_event(self.name)
         await self._kickoff()
         await self._complete(lambda _: None)
 

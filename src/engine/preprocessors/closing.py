@@ -1,6 +1,7 @@
 """What a layer adds around the opening and the closing of a run, by the run's own key."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Hashable
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..messages import MsgLike
 log = logging.getLogger(__name__)
 
 
-class AroundRuns:
+class AroundRuns(ABC):
     """Middleware that does something after a run has opened and before it closes; subclasses say what.
 
     When a run is closed as failed, what comes before is done as far as it can be: an error in it is logged, and the
@@ -29,13 +30,13 @@ class AroundRuns:
             await (_tolerated(self.closing(call, msg.run, failed=failed)) if failed else self.closing(call, msg.run))
         return await call(msg)
 
+    @abstractmethod
     async def opened(self, call: Call, run: Hashable | None) -> None:
         """Do what follows the opening of a run."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def closing(self, call: Call, run: Hashable | None, *, failed: bool = False) -> None:
         """Do what precedes its closing."""
-        raise NotImplementedError
 
 
 async def _tolerated(work: Awaitable[None]) -> None:
