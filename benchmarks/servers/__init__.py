@@ -7,7 +7,6 @@ cost is not hidden behind its server's.
 import asyncio
 import atexit
 import os
-import socket
 import subprocess
 import sys
 import time
